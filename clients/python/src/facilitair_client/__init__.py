@@ -1,0 +1,1 @@
+"""Typed HTTP client with streams that resume by themselves."""

@@ -1,0 +1,1 @@
+"""Structs, headers, codec and topic registry: the contract every service shares."""

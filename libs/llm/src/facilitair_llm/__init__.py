@@ -1,0 +1,1 @@
+"""Model provider dialects, prices, and the simulator."""

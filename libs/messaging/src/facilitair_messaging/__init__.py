@@ -1,0 +1,1 @@
+"""The log ports, their adapters, and the consumer loop built on them."""

@@ -1,0 +1,1 @@
+"""Logging, metric names, correlation and trace context."""

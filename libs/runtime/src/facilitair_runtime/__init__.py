@@ -1,0 +1,1 @@
+"""Running a service: settings, signals, health, artifacts, the keyed reducer."""

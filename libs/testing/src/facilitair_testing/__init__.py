@@ -1,0 +1,1 @@
+"""Fakes, conditions with deadlines and recorders for tests."""

@@ -1,0 +1,1 @@
+"""Calls models for agents, once per claim, and streams what they write."""

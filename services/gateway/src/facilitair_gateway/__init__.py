@@ -1,0 +1,1 @@
+"""REST and SSE for tenants."""

@@ -1,0 +1,1 @@
+"""Runs the pure reducer of a collaboration over its inbox."""
