@@ -1,0 +1,80 @@
+"""Answers on ``query-replies``: no event, no seq, matched by correlation (R15)."""
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from facilitair_events.collaboration import Instant, Totals
+from facilitair_events.requests import Fault
+from facilitair_events.text import Text
+
+CollaborationStatus = Literal[
+    "queued", "refused", "accepted", "running", "paused", "finishing", "cancelling",
+    "completed", "failed", "cancelled", "expired",
+]  # fmt: skip
+StepStatus = Literal["waiting", "running", "retrying", "completed", "failed", "skipped", "stopped"]
+
+
+class StepView(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A step as ``describe`` shows it. ``path`` carries iteration numbers, ``step`` is its id."""
+
+    path: str
+    step: str
+    status: StepStatus
+    agent: str | None = None
+    attempt: int = 0
+    iterations: int = 0
+    totals: Totals = Totals()
+    output: Text | None = None
+    value: Any = None
+    fault: Fault | None = None
+
+
+class CallView(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A call as ``…/cost`` shows it. ``cost_usd`` in ``totals`` is null where the model has no known price."""
+
+    call_id: str
+    path: str
+    attempt: int
+    outcome: str
+    totals: Totals
+    agent: str | None = None
+    model: str | None = None
+
+
+class CollaborationView(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a collaboration is doing, as far as its inbox was read."""
+
+    id: str
+    status: CollaborationStatus
+    workflow: str
+    workflow_version: str
+    project: str
+    actor: str
+    task: Text
+    created_at: Instant
+    updated_at: Instant
+    steps: tuple[StepView, ...] = ()
+    calls: tuple[CallView, ...] = ()
+    totals: Totals = Totals()
+    fault: Fault | None = None
+    output_step: str | None = None
+    output: Text | None = None
+
+
+class RequestAnswered(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The answer to a request, steering or describe.
+
+    ``outcome``: accepted, duplicate (same request again), conflict (same key, other body), refused (``faults`` say
+    why), described (``view`` is set), unknown (no such collaboration).
+    ``stream_start`` is the offset from which the stream of this collaboration can be read.
+    """
+
+    correlation: str
+    collaboration: str
+    outcome: Literal["accepted", "duplicate", "conflict", "refused", "described", "unknown"]
+    status: CollaborationStatus | None = None
+    stream_start: int | None = None
+    last_seq: int = 0
+    faults: tuple[Fault, ...] = ()
+    view: CollaborationView | None = None

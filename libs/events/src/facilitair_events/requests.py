@@ -1,0 +1,131 @@
+"""What happens to a collaboration: the records of ``collaboration-inbox``."""
+
+from decimal import Decimal
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from facilitair_events.definitions import Definition
+from facilitair_events.text import Artifact, Text
+
+FaultDetail = dict[str, Any]
+
+
+class Fault(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why something did not work, in words for the user.
+
+    ``code`` is stable snake_case for programs, ``message`` says what to do, ``field`` names the input at fault.
+    """
+
+    code: str
+    message: str
+    retryable: bool = False
+    field: str | None = None
+    detail: FaultDetail | None = None
+
+
+class ReplyTo(Struct, frozen=True, kw_only=True):
+    """Where the answer to a request goes; ``correlation`` is unique for the request."""
+
+    topic: str
+    correlation: str
+
+
+class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Tokens of one call or of a sum of calls, as the provider counts them."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_input_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+class CollaborationRequested(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A tenant asks for a collaboration; the first one of a key wins.
+
+    ``body_digest`` is of the client's canonical body, ``stream_start`` the end offset of the stream partition
+    read before this record was appended, ``logic`` the version of ``decide`` that this collaboration keeps.
+    Exactly one of ``definition`` and ``definition_artifact`` is set.
+    """
+
+    collaboration: str
+    project: str
+    actor: str
+    task: Text
+    body_digest: str
+    stream_start: int
+    logic: int
+    reply_to: ReplyTo | None = None
+    definition: Definition | None = None
+    definition_artifact: Artifact | None = None
+    inputs: dict[str, Any] = {}
+    policy: dict[str, str] = {}
+    priority: Literal["interactive", "batch"] = "interactive"
+
+
+class CancelRequested(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Somebody asks to end a collaboration. ``client_id`` makes a repeated request a duplicate."""
+
+    client_id: str
+    actor: str
+    reason: str | None = None
+    reply_to: ReplyTo | None = None
+
+
+class DescribeRequested(Struct, frozen=True, kw_only=True):
+    """Somebody asks what a collaboration is doing. It changes nothing and emits no event."""
+
+    reply_to: ReplyTo
+
+
+class CallReported(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The outcome of one model call; the first outcome of a call counts.
+
+    ``completed`` and ``failed`` come from the caller; ``unknown`` (went silent after the request may have left) and
+    ``void`` (never asked, cost 0) close the attempt. ``cost_usd`` is null where no price is known.
+    A later ``completed`` or ``failed`` sets the call's money, it does not add to it.
+    """
+
+    call_id: str
+    path: str
+    attempt: int
+    index: int
+    outcome: Literal["completed", "failed", "unknown", "void"]
+    model: str | None = None
+    request_digest: str | None = None
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    cost_usd: Decimal | None = None
+    simulated: bool = False
+    output: Text | None = None
+    fault: Fault | None = None
+    duration_ms: int | None = None
+
+
+class AttemptReported(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The outcome of one attempt at a step, after the outcomes of its calls.
+
+    ``value`` is the decoded JSON of an output that was declared as JSON.
+    A failed attempt may carry the ``output`` that was at fault, so that the next one can be told about it.
+    """
+
+    path: str
+    attempt: int
+    outcome: Literal["completed", "failed"]
+    output: Text | None = None
+    value: Any = None
+    fault: Fault | None = None
+
+
+class TimerFired(Struct, frozen=True, kw_only=True):
+    """A timer of the state is due. ``timer_id`` = uuid5(arming record, name); unknown or early ones change nothing."""
+
+    timer_id: str
+    name: str
+
+
+class Parked(Struct, frozen=True, kw_only=True):
+    """``decide`` raised on the record at ``offset``; the key stands still until this is read, then it fails."""
+
+    offset: int
+    reason: str

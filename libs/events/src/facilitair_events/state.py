@@ -1,0 +1,124 @@
+"""The state of a collaboration between two records of its inbox, and its snapshot (R8).
+
+It is a contract too: a snapshot written by this version is read by the next.
+"""
+
+from decimal import Decimal
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from facilitair_events.collaboration import Totals
+from facilitair_events.definitions import Definition
+from facilitair_events.replies import CollaborationStatus, StepStatus
+from facilitair_events.requests import Fault, Usage
+from facilitair_events.text import Text
+from facilitair_events.work import Correction, StepOutput
+
+
+class Timer(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something that is due at ``due_ms`` (log time, milliseconds since the epoch).
+
+    ``timer_id`` = uuid5(arming record, name) and is never reused; ``path`` and ``attempt`` say what it is for.
+    """
+
+    timer_id: str
+    name: str
+    due_ms: int
+    path: str | None = None
+    attempt: int | None = None
+
+
+class StepState(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One step of one iteration.
+
+    ``attempts`` counts up and is never reset (R17); ``open`` is the attempt that may still report, or 0.
+    ``failures``, ``lost`` and ``corrections`` count against the step's retry limits.
+    """
+
+    path: str
+    step: str
+    status: StepStatus = "waiting"
+    attempts: int = 0
+    open: int = 0
+    failures: int = 0
+    lost: int = 0
+    corrections: int = 0
+    correction: Correction | None = None
+    iteration: int = 0
+    output: StepOutput | None = None
+    fault: Fault | None = None
+
+
+class CallState(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The counted outcome of a call and its money. ``output`` is kept for reuse until its step completes."""
+
+    path: str
+    attempt: int
+    index: int
+    outcome: Literal["completed", "failed", "unknown", "void"]
+    agent: str | None = None
+    model: str | None = None
+    request_digest: str | None = None
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    cost_usd: Decimal | None = None
+    simulated: bool = False
+    duration_ms: int | None = None
+    output: Text | None = None
+
+
+class Ending(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The terminal event that waits for open calls to report (R14)."""
+
+    kind: Literal["completed", "failed", "cancelled", "expired"]
+    step: str | None = None
+    attempt: int | None = None
+    fault: Fault | None = None
+    actor: str | None = None
+    reason: str | None = None
+
+
+class CollaborationState(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Everything ``decide`` knows about one collaboration.
+
+    ``now_ms`` is max(own now, record time) of what was read. After the terminal event this shrinks to a stub:
+    ``definition``, ``steps`` outputs, ``outputs`` and ``task`` texts are dropped (R14, R37).
+    """
+
+    tenant: str
+    collaboration: str
+    project: str
+    actor: str
+    status: CollaborationStatus
+    logic: int
+    workflow: str
+    workflow_version: str
+    body_digest: str
+    stream_start: int
+    task: Text
+    created_ms: int
+    now_ms: int
+    seq: int = 0
+    definition: Definition | None = None
+    inputs: dict[str, Any] = {}
+    priority: Literal["interactive", "batch"] = "interactive"
+    steps: dict[str, StepState] = {}
+    outputs: dict[str, StepOutput] = {}
+    calls: dict[str, CallState] = {}
+    timers: tuple[Timer, ...] = ()
+    clients: tuple[str, ...] = ()
+    totals: Totals = Totals()
+    ending: Ending | None = None
+    result_attempt: int | None = None
+
+
+class CollaborationSnapshot(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A record of ``collaboration-state``: the state after the inbox record at ``applied``.
+
+    ``offsets`` are the inbox offsets of this collaboration, delta-coded: the first, then differences (R28).
+    """
+
+    applied: int
+    state: CollaborationState
+    offsets: tuple[int, ...] = ()

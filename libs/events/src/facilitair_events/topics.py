@@ -1,0 +1,14 @@
+"""The names of the topics; ``schemas/topics/*.yaml`` say everything else about them."""
+
+from typing import Final
+
+COLLABORATION_INBOX: Final = "collaboration-inbox"
+COLLABORATION_EVENTS: Final = "collaboration-events"
+COLLABORATION_STREAM: Final = "collaboration-stream"
+COLLABORATION_STATE: Final = "collaboration-state"
+AGENT_TASKS: Final = "agent-tasks"
+AGENT_TASKS_BATCH: Final = "agent-tasks-batch"
+LLM_CALLS: Final = "llm-calls"
+WORKER_CONTROL: Final = "worker-control"
+QUERY_REPLIES: Final = "query-replies"
+CATALOG: Final = "catalog"

@@ -1,0 +1,64 @@
+"""The event types: which name on the wire is which Struct. A name is never reused."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from facilitair_events import catalog, collaboration, replies, requests, state, stream, work
+
+TYPES: Final[dict[str, type[Struct]]] = {
+    # collaboration-inbox
+    "facilitair.collaboration.requested.v1": requests.CollaborationRequested,
+    "facilitair.cancel.requested.v1": requests.CancelRequested,
+    "facilitair.describe.requested.v1": requests.DescribeRequested,
+    "facilitair.call.reported.v1": requests.CallReported,
+    "facilitair.attempt.reported.v1": requests.AttemptReported,
+    "facilitair.timer.fired.v1": requests.TimerFired,
+    "facilitair.key.parked.v1": requests.Parked,
+    # collaboration-events and their copies on collaboration-stream
+    "facilitair.collaboration.accepted.v1": collaboration.CollaborationAccepted,
+    "facilitair.collaboration.refused.v1": collaboration.CollaborationRefused,
+    "facilitair.collaboration.completed.v1": collaboration.CollaborationCompleted,
+    "facilitair.collaboration.failed.v1": collaboration.CollaborationFailed,
+    "facilitair.collaboration.cancelled.v1": collaboration.CollaborationCancelled,
+    "facilitair.collaboration.expired.v1": collaboration.CollaborationExpired,
+    "facilitair.step.scheduled.v1": collaboration.StepScheduled,
+    "facilitair.step.started.v1": collaboration.StepStarted,
+    "facilitair.step.completed.v1": collaboration.StepCompleted,
+    "facilitair.step.failed.v1": collaboration.StepFailed,
+    "facilitair.step.skipped.v1": collaboration.StepSkipped,
+    "facilitair.attempt.completed.v1": collaboration.AttemptCompleted,
+    "facilitair.attempt.failed.v1": collaboration.AttemptFailed,
+    "facilitair.attempt.unknown.v1": collaboration.AttemptUnknown,
+    # collaboration-stream only
+    "facilitair.token.v1": stream.Token,
+    "facilitair.attempt.started.v1": stream.AttemptStarted,
+    "facilitair.attempt.reset.v1": stream.AttemptReset,
+    # collaboration-state
+    "facilitair.collaboration.snapshot.v1": state.CollaborationSnapshot,
+    # agent-tasks, worker-control
+    "facilitair.attempt.run.v1": work.RunAttempt,
+    "facilitair.attempts.stop.v1": work.StopAttempts,
+    # llm-calls
+    "facilitair.call.claimed.v1": work.CallClaimed,
+    "facilitair.call.renewed.v1": work.CallRenewed,
+    "facilitair.call.voided.v1": work.CallVoided,
+    "facilitair.call.done.v1": work.CallDone,
+    "facilitair.ledger.ticked.v1": work.LedgerTicked,
+    # query-replies
+    "facilitair.request.answered.v1": replies.RequestAnswered,
+    # catalog
+    "facilitair.version.published.v1": catalog.VersionPublished,
+    "facilitair.label.moved.v1": catalog.LabelMoved,
+}
+
+NAMES: Final[dict[type[Struct], str]] = {struct: name for name, struct in TYPES.items()}
+
+TERMINAL_KINDS: Final = frozenset(
+    f"collaboration.{end}" for end in ("refused", "completed", "failed", "cancelled", "expired")
+)
+
+
+def kind_of(type_name: str) -> str:
+    """The public kind of a type: ``facilitair.step.completed.v1`` is ``step.completed``."""
+    return type_name.removeprefix("facilitair.").rsplit(".", 1)[0]
