@@ -1,1 +1,1 @@
-"""Model provider dialects, prices, and the simulator."""
+"""Calling models: provider dialects, prices, and the simulator."""

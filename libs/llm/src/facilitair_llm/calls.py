@@ -1,0 +1,98 @@
+"""What a caller asks of a model and what comes back, in no provider's words."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+Role = Literal["system", "user", "assistant", "tool"]
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refusal", "other"]
+
+
+class ToolDefinition(Struct, frozen=True):
+    """A tool the model may call; `parameters` is a JSON Schema of an object."""
+
+    name: str
+    description: str
+    parameters: dict[str, object]
+
+
+class ToolCall(Struct, frozen=True):
+    """A call the model asked for; `arguments` is the JSON text exactly as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+class ChatMessage(Struct, frozen=True):
+    """One message of the conversation; `tool_call_id` says which call a tool message answers."""
+
+    role: Role
+    content: str
+    name: str | None = None
+    tool_call_id: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+
+
+class ChatRequest(Struct, frozen=True):
+    """One request; None leaves the choice to the provider.
+
+    `response_schema` asks for JSON that matches this JSON Schema; the caller still checks it.
+    """
+
+    model: str
+    messages: tuple[ChatMessage, ...]
+    temperature: float | None = None
+    max_output_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    response_schema: dict[str, object] | None = None
+    tools: tuple[ToolDefinition, ...] = ()
+
+
+class Usage(Struct, frozen=True):
+    """Tokens as the provider counted them.
+
+    `cached_input_tokens` are part of `input_tokens`, `reasoning_tokens` of `output_tokens`.
+    """
+
+    input_tokens: int
+    output_tokens: int
+    cached_input_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+class TextDelta(Struct, frozen=True):
+    """The next piece of the answer's text; never empty."""
+
+    text: str
+
+
+class ReasoningDelta(Struct, frozen=True):
+    """The next piece of the model's visible thinking; not part of the answer."""
+
+    text: str
+
+
+class ToolCallDelta(Struct, frozen=True):
+    """The next piece of the tool call `index`; `arguments` of one index are to be joined."""
+
+    index: int
+    id: str | None
+    name: str | None
+    arguments: str
+
+
+class Finished(Struct, frozen=True):
+    """The answer is complete.
+
+    `usage` is None when the provider did not say; `model` is the name the provider reported.
+    """
+
+    finish_reason: FinishReason
+    usage: Usage | None
+    model: str
+    provider_request_id: str | None = None
+
+
+Chunk = TextDelta | ReasoningDelta | ToolCallDelta | Finished

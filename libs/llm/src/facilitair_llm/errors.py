@@ -1,0 +1,51 @@
+"""The exceptions of this package."""
+
+from typing import Literal
+
+ProviderErrorKind = Literal[
+    "rate_limited",
+    "overloaded",
+    "unavailable",
+    "timeout",
+    "truncated",
+    "malformed",
+    "authentication",
+    "invalid_request",
+    "context_length",
+    "content_filter",
+    "refused_by_provider",
+    "quota",
+]
+RETRYABLE_KINDS: frozenset[ProviderErrorKind] = frozenset(
+    {"rate_limited", "overloaded", "unavailable", "timeout", "truncated", "malformed"}
+)
+MAX_MESSAGE_CHARACTERS = 400
+
+
+class LlmError(Exception):
+    """The root of this package's exceptions."""
+
+
+class ProviderError(LlmError):
+    """A call to a provider that did not end in a complete answer.
+
+    `message` is bounded and holds no credential.
+    `retry_after_s` is the provider's own wish, capped; None when it has none.
+    `retryable` says that the same request may succeed later; it does not say that nothing was paid.
+    """
+
+    def __init__(
+        self,
+        *,
+        kind: ProviderErrorKind,
+        message: str,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        self.kind: ProviderErrorKind = kind
+        self.status = status
+        self.message = message[:MAX_MESSAGE_CHARACTERS]
+        self.retry_after_s = retry_after_s
+        self.retryable = kind in RETRYABLE_KINDS
+        where = f" (HTTP {status})" if status is not None else ""
+        super().__init__(f"{kind}{where}: {self.message}")

@@ -1,0 +1,97 @@
+"""Server-sent events from bytes, pure and incremental."""
+
+from msgspec import Struct
+
+from facilitair_llm.errors import LlmError
+
+MAX_EVENT_BYTES = 1 << 20
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class SseEventTooLargeError(LlmError):
+    """More bytes came between two blank lines than one event may have."""
+
+    def __init__(self, *, max_event_bytes: int) -> None:
+        self.max_event_bytes = max_event_bytes
+        super().__init__(f"an event has more than {max_event_bytes} bytes")
+
+
+class Event(Struct, frozen=True):
+    """One event; several `data` lines are joined by a newline; bytes are as they came."""
+
+    data: bytes
+    name: str = "message"
+
+
+class SseParser:
+    """Turns the bytes of one stream into events.
+
+    How the bytes are split over `feed` calls changes nothing: neither the events nor the error.
+    Lines end in LF, CR or CRLF, mixed as they come.
+    An event without its closing blank line is never given out (it may be cut).
+    """
+
+    def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        self._max_event_bytes = max_event_bytes
+        self._tail: list[bytes] = []
+        self._tail_size = 0
+        self._event_size = 0
+        self._skip_line_feed = False
+        self._first_line = True
+        self._data: list[bytes] = []
+        self._name = b""
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Take the next bytes; return the events they complete, in order.
+
+        Raises SseEventTooLargeError when an event is too large.
+        Events completed before it are returned first; then the next call raises, whatever it gets.
+        """
+        if self._skip_line_feed and data:
+            self._skip_line_feed = False
+            data = data.removeprefix(b"\n")
+        events: list[Event] = []
+        for ended_line in self._complete_lines(data):
+            line = ended_line.rstrip(b"\r\n")
+            self._event_size += len(line)
+            if self._event_size > self._max_event_bytes:
+                break
+            event = self._take_line(line)
+            if event is not None:
+                events.append(event)
+        if not events and self._event_size + self._tail_size > self._max_event_bytes:
+            raise SseEventTooLargeError(max_event_bytes=self._max_event_bytes)
+        return events
+
+    def _complete_lines(self, data: bytes) -> list[bytes]:
+        """Return the lines that `data` completes, with their ends; keep the rest for later."""
+        if b"\n" not in data and b"\r" not in data:
+            self._tail.append(data)
+            self._tail_size += len(data)
+            return []
+        lines = b"".join((*self._tail, data)).splitlines(keepends=True)
+        self._tail = [] if lines[-1].endswith((b"\n", b"\r")) else [lines.pop()]
+        self._tail_size = len(self._tail[0]) if self._tail else 0
+        self._skip_line_feed = data.endswith(b"\r")
+        return lines
+
+    def _take_line(self, line: bytes) -> Event | None:
+        if self._first_line:
+            self._first_line = False
+            line = line.removeprefix(BYTE_ORDER_MARK)
+        if not line:
+            return self._dispatch()
+        field, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"data":
+            self._data.append(value)
+        elif field == b"event":
+            self._name = value
+        return None
+
+    def _dispatch(self) -> Event | None:
+        data, name = self._data, self._name
+        self._data, self._name, self._event_size = [], b"", 0
+        if not data:
+            return None
+        return Event(data=b"\n".join(data), name=name.decode("utf-8", "replace") or "message")

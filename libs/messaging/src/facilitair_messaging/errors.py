@@ -1,0 +1,77 @@
+"""What the log and the loops on it raise."""
+
+
+class MessagingError(Exception):
+    """Root of what this package raises."""
+
+
+class RetryableError(MessagingError):
+    """Handling failed for a reason that may pass: tried again with bounded backoff."""
+
+
+class PermanentError(MessagingError):
+    """Handling failed for good: the record goes to the dead-letter topic now."""
+
+
+class UnknownTopicError(MessagingError):
+    """A topic is not in the registry or not in the log."""
+
+    def __init__(self, *, topic: str) -> None:
+        self.topic = topic
+        super().__init__(f"unknown topic {topic!r}: is it in schemas/topics, and was it created?")
+
+
+class TopicDriftError(MessagingError):
+    """A topic exists with another partition count than declared; that is never changed."""
+
+    def __init__(self, *, topic: str, declared: int, actual: int) -> None:
+        self.topic = topic
+        super().__init__(f"topic {topic!r} has {actual} partitions, declared are {declared}")
+
+
+class RecordRefusedError(MessagingError):
+    """The log refuses a record for good."""
+
+    def __init__(self, *, topic: str, reason: str) -> None:
+        self.topic = topic
+        super().__init__(f"record for {topic!r} refused: {reason}")
+
+
+class ProduceUnknownError(MessagingError):
+    """It is not known which messages of a call are in the log (R4)."""
+
+    def __init__(self, *, topics: tuple[str, ...], reason: str) -> None:
+        self.topics = topics
+        super().__init__(f"produce to {', '.join(topics)} ended without an answer: {reason}")
+
+
+class NotAssignedError(MessagingError):
+    """A partition is not assigned to this member."""
+
+    def __init__(self, *, topic: str, partition: int) -> None:
+        super().__init__(f"{topic}[{partition}] is not assigned")
+
+
+class CommitRefusedError(MessagingError):
+    """This member no longer owns what it tried to commit."""
+
+    def __init__(self, *, group: str, reason: str) -> None:
+        super().__init__(f"commit of group {group!r} refused: {reason}")
+
+
+class OffsetOutOfRangeError(MessagingError):
+    """A position does not exist: it expired, or was never written."""
+
+    def __init__(self, *, topic: str, partition: int, offset: int, beginning: int) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.offset = offset
+        self.beginning = beginning
+        super().__init__(f"{topic}[{partition}] has no offset {offset}; it begins at {beginning}")
+
+
+class GroupActiveError(MessagingError):
+    """A group with members cannot be moved from outside."""
+
+    def __init__(self, *, group: str) -> None:
+        super().__init__(f"group {group!r} has members; stop them first")
