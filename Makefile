@@ -1,0 +1,80 @@
+# Targets people and CI use; `make` alone lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --warn-undefined-variables --no-print-directory
+
+ifeq ($(origin PYTHON),undefined)
+PYTHON := $(or $(shell command -v python3.11),python3)
+endif
+
+ifeq ($(origin TASK),undefined)
+TASK := Write a function that checks whether a number is prime, with tests
+endif
+ifeq ($(origin WORKFLOW),undefined)
+WORKFLOW := code
+endif
+# What the user typed reaches the program byte for byte: make must not expand it (a task may hold
+# `$(shell …)`), so its raw value is fixed here, and recipes read it from the environment.
+override TASK := $(value TASK)
+override WORKFLOW := $(value WORKFLOW)
+export TASK WORKFLOW
+
+BIN := .venv/bin
+SOURCES = $(wildcard libs/*/src services/*/src clients/*/src) tools
+
+.PHONY: help init ready run up down test test-unit lint schemas schemas-check bench clean lock
+
+help: ## List the targets
+	@echo 'Facilitair. The two to start with: make run, make test.'
+	@echo
+	@while IFS= read -r line; do \
+		if [[ $$line =~ ^([a-z-]+):.*'## '(.*)$$ ]]; then \
+			printf '  %-14s %s\n' "$${BASH_REMATCH[1]}" "$${BASH_REMATCH[2]}"; \
+		fi; \
+	done < Makefile
+
+init: ## Set up .venv and nothing else (downloads are cached in $FACILITAIR_CACHE)
+	@$(PYTHON) -m tools.install
+
+ready:
+	@$(PYTHON) -m tools.install --quiet
+
+run: ready ## Run one collaboration here and stream it: make run TASK="…" WORKFLOW=code
+	@$(BIN)/facilitair run --workflow "$$WORKFLOW" -- "$$TASK"
+
+up: ready ## Start Facilitair on this machine and stay: API on 127.0.0.1:8080
+	@$(BIN)/facilitair up
+
+down: ready ## Stop what `up` started
+	@$(BIN)/facilitair down
+
+test: lint schemas-check ## Everything that can run here; with CI=true a skipped test is a failure
+	@$(BIN)/pytest
+
+test-unit: ready ## Tests that start no processes (goal: one minute)
+	@$(BIN)/pytest -m 'not integration'
+
+lint: ready ## ruff, its formatter, mypy strict and the import contracts
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy --no-error-summary $(SOURCES)
+	@$(BIN)/lint-imports
+
+schemas: ready ## Generate schemas/ from the Structs
+	@$(BIN)/python -m tools.schemas
+
+schemas-check: ready ## Fail when schemas/ is stale or a change is not compatible
+	@$(BIN)/python -m tools.schemas --check
+
+bench: ready ## Measure and print, with the goals beside the numbers
+	@$(BIN)/python -m benchmarks
+
+lock: ready ## Resolve all members into requirements.lock
+	@$(BIN)/python -m tools.lock
+
+clean: ## Remove .venv and tool caches; keeps .facilitair (your collaborations) and downloads
+	@shopt -s globstar nullglob; \
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
+		.coverage .coverage.* htmlcov dist {libs,services,clients,tests,tools,benchmarks}/**/__pycache__

@@ -1,0 +1,60 @@
+"""Rules for every test of the repository: skips are loud, and failures where CI=true."""
+
+import os
+from collections.abc import Generator
+
+import pytest
+from hypothesis import settings
+
+# Two shared cores: how long one example takes says nothing; pytest-timeout bounds the test.
+settings.register_profile("facilitair", deadline=None, print_blob=True)
+settings.load_profile("facilitair")
+
+
+def skips_are_failures() -> bool:
+    """Whether a test that cannot run counts as failed, as on CI."""
+    return os.environ.get("CI", "").lower() in {"1", "true"}
+
+
+def skip_reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """Return what the test or module gave as its reason."""
+    longrepr = report.longrepr
+    return str(longrepr[2]) if isinstance(longrepr, tuple) else str(longrepr)
+
+
+def refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Turn a skip into a failure where CI=true; an expected failure is not a skip."""
+    if report.skipped and not hasattr(report, "wasxfail") and skips_are_failures():
+        reason = skip_reason(report)
+        report.outcome = "failed"
+        report.longrepr = f"did not run, which CI=true does not allow: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Apply the rule to tests."""
+    report = yield
+    refuse_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Apply the rule to modules that skip themselves while they are collected."""
+    report = yield
+    refuse_skip(report)
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly what did not run and why."""
+    skipped = [
+        report
+        for report in terminalreporter.stats.get("skipped", [])
+        if not hasattr(report, "wasxfail")
+    ]
+    if not skipped:
+        return
+    terminalreporter.section(f"{len(skipped)} DID NOT RUN", sep="!", red=True, bold=True)
+    for report in skipped:
+        terminalreporter.line(f"{report.nodeid}: {skip_reason(report)}")

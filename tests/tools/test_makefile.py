@@ -1,0 +1,122 @@
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+pytestmark = pytest.mark.integration
+
+RECORDER = """#!/usr/bin/env python3
+import pathlib, sys
+pathlib.Path("arguments").write_bytes(b"\\0".join(a.encode() for a in sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    program = tmp_path / ".venv" / "bin" / "facilitair"
+    program.parent.mkdir(parents=True)
+    program.write_text(RECORDER)
+    program.chmod(0o755)
+    return tmp_path
+
+
+def make(checkout, *arguments, **variables):
+    env = {"PATH": os.environ["PATH"], **variables}
+    return subprocess.run(
+        ["make", "PYTHON=true", *arguments],
+        cwd=checkout,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+
+def passed_on(checkout):
+    return (checkout / "arguments").read_bytes().decode().split("\0")
+
+
+NASTY = [
+    "plain words",
+    "$(shell touch $(CURDIR)/broken)",
+    "$(touch broken) `touch broken` ${HOME} $HOME $$ $5",
+    'it\'s "quoted"; touch broken # not a comment',
+    "first line\nsecond line\n\ttabbed",
+    "--help",
+    "back\\slash \\n %s * ? [a] é 字",
+    "trailing \\",
+]
+
+
+@pytest.mark.parametrize("task", NASTY)
+@pytest.mark.parametrize("way", ["argument", "environment"])
+def test_a_task_reaches_the_program_byte_for_byte(checkout, task, way):
+    given = (
+        make(checkout, "run", f"TASK={task}")
+        if way == "argument"
+        else make(checkout, "run", TASK=task)
+    )
+    assert given.returncode == 0, given.stderr
+    assert passed_on(checkout) == ["run", "--workflow", "code", "--", task]
+    assert not (checkout / "broken").exists()
+    assert not given.stderr
+
+
+def test_the_workflow_is_the_users_choice_and_as_safe(checkout):
+    given = make(checkout, "run", "WORKFLOW=$(shell touch broken)x")
+    assert given.returncode == 0, given.stderr
+    assert passed_on(checkout)[2] == "$(shell touch broken)x"
+    assert not (checkout / "broken").exists()
+
+
+def test_run_without_a_task_has_one(checkout):
+    assert make(checkout, "run").returncode == 0
+    assert "prime" in passed_on(checkout)[-1]
+
+
+@pytest.mark.parametrize("target", ["up", "down"])
+def test_up_and_down_are_the_commands_of_that_name(checkout, target):
+    assert make(checkout, target).returncode == 0
+    assert passed_on(checkout) == [target]
+
+
+def test_a_failing_program_fails_the_target(checkout):
+    (checkout / ".venv/bin/facilitair").write_text("#!/bin/sh\nexit 3\n")
+    assert make(checkout, "run").returncode != 0
+
+
+def test_a_failing_set_up_stops_before_the_program(checkout):
+    assert make(checkout, "PYTHON=false", "run").returncode != 0
+    assert not (checkout / "arguments").exists()
+
+
+def test_help_is_the_default_and_lists_every_documented_target(checkout):
+    given = make(checkout)
+    listed = {line.split()[0] for line in given.stdout.splitlines() if line.startswith("  ")}
+    named = "help init run up down test test-unit lint schemas schemas-check bench clean lock"
+    assert listed == set(named.split())
+    assert not given.stderr
+
+
+def test_clean_keeps_collaborations(checkout):
+    (checkout / ".facilitair").mkdir()
+    (checkout / ".mypy_cache").mkdir()
+    assert make(checkout, "clean").returncode == 0
+    assert not (checkout / ".venv").exists()
+    assert not (checkout / ".mypy_cache").exists()
+    assert (checkout / ".facilitair").exists()
+
+
+def test_ci_runs_make_test_and_nothing_else(checkout):
+    shutil.copytree(ROOT / ".ci", checkout / ".ci")
+    (checkout / "Makefile").write_text("test:\n\t@echo tested CI=$(CI)\n")
+    given = subprocess.run(
+        [checkout / ".ci" / "run"], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert given.stdout == "tested CI=true\n"

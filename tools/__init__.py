@@ -1,0 +1,1 @@
+"""Small, tested scripts of the repository; run from its root as `python -m tools.<name>`."""
