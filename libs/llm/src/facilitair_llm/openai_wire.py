@@ -183,7 +183,10 @@ class ChatStreamDecoder:
             if isinstance(reasoning, str) and reasoning:
                 chunks.append(ReasoningDelta(reasoning))
             chunks.extend(self._decode_text(delta))
-            chunks.extend(map(self._decode_tool_call, delta.get("tool_calls") or ()))
+            calls = delta.get("tool_calls") or []
+            if not isinstance(calls, list):
+                raise _malformed(problem="delta.tool_calls is not a list")
+            chunks.extend(map(self._decode_tool_call, calls))
         reason = choice.get("finish_reason")
         if reason == "error":
             raise ProviderError(kind="unavailable", message="the answer ended with an error")
@@ -208,7 +211,7 @@ class ChatStreamDecoder:
         if not isinstance(call, dict) or not isinstance(function, dict):
             raise _malformed(problem="a tool call is not an object with a function")
         index, identity = call.get("index"), call.get("id") or None
-        if not isinstance(index, int):
+        if type(index) is not int or index < 0:
             # Gemini's compatible endpoint sends whole calls without an index.
             index = max(self._last_tool_index + (1 if identity else 0), 0)
         self._last_tool_index = max(index, self._last_tool_index)

@@ -33,37 +33,24 @@ KINDS_BY_STATUS: dict[int, ProviderErrorKind] = {
     HTTPStatus.GATEWAY_TIMEOUT: "timeout",
     STATUS_SITE_OVERLOADED: "overloaded",
 }
-KINDS_BY_WORDS: tuple[tuple[re.Pattern[str], ProviderErrorKind], ...] = (
+PRECISE_WORDS: tuple[tuple[re.Pattern[str], ProviderErrorKind], ...] = (
+    (re.compile(r"insufficient_(quota|credits|balance)|billing_(hard_limit|not_active)"), "quota"),
     (
-        re.compile(
-            r"insufficient_quota|billing_(hard_limit|not_active)|insufficient_(credits|balance)"
-        ),
-        "quota",
-    ),
-    (
-        re.compile(r"context_length|context_window|maximum context length|prompt is too long"),
+        re.compile(r"context_(length|window)|maximum context length|prompt is too long"),
         "context_length",
     ),
-    (
-        re.compile(r"content_filter|content_policy|moderation_blocked|responsibleai"),
-        "content_filter",
-    ),
-    (
-        re.compile(r"invalid_api_key|incorrect api key|authentication_error|invalid_token"),
-        "authentication",
-    ),
-    (
-        re.compile(r"unsupported_country|access_terminated|account_deactivated"),
-        "refused_by_provider",
-    ),
-    (re.compile(r"rate_limit|too_many_requests"), "rate_limited"),
-    (re.compile(r"overloaded|engine_overloaded|capacity"), "overloaded"),
-    (
-        re.compile(r"invalid_request|model_not_found|unsupported_(parameter|value)"),
-        "invalid_request",
-    ),
-    (re.compile(r"server_error|internal_error|api_error"), "unavailable"),
+    (re.compile(r"content_(filter|policy)|moderation_blocked|responsibleai"), "content_filter"),
+    (re.compile(r"invalid_api_key|incorrect api key|authentication_error"), "authentication"),
+    (re.compile(r"unsupported_country|access_terminated|account_deact"), "refused_by_provider"),
 )
+"""Looked for in code, type and message."""
+GENERIC_WORDS: tuple[tuple[re.Pattern[str], ProviderErrorKind], ...] = (
+    (re.compile(r"rate_limit|too_many_requests|resource_exhausted"), "rate_limited"),
+    (re.compile(r"overloaded"), "overloaded"),
+    (re.compile(r"invalid_request|_not_found|unsupported_|bad_request"), "invalid_request"),
+    (re.compile(r"server_error|internal|api_error"), "unavailable"),
+)
+"""Looked for in code and type only: a message may quote the caller's own words."""
 SECRET = re.compile(
     r"(?i)\b(?:sk|pk|rk|gsk|key|token)[-_][\w*.-]{6,}|\bbearer\s+\S+|\bAIza[\w-]{10,}"
 )
@@ -97,10 +84,14 @@ def error_from_body(
     message = fields.get("message")
     shown = message if isinstance(message, str) else orjson.dumps(fields, default=str).decode()
     code = fields.get("code")
-    if isinstance(code, int) and status in {None, HTTPStatus.OK}:
+    if type(code) is int and status in {None, HTTPStatus.OK}:
         status = code
     named = " ".join(str(fields.get(name, "")) for name in ("code", "type", "status")).lower()
-    kind = _kind_of_words(named) or _kind_of_words(shown.lower()) or _kind_of_status(status)
+    kind = (
+        _first_match(PRECISE_WORDS, f"{named} {shown.lower()}")
+        or _first_match(GENERIC_WORDS, named)
+        or _kind_of_status(status)
+    )
     return ProviderError(
         kind=kind, message=scrub(shown) or "no message", status=status, retry_after_s=retry_after_s
     )
@@ -130,8 +121,10 @@ def scrub(text: str) -> str:
     return SECRET.sub("[removed]", " ".join(text.split()))
 
 
-def _kind_of_words(text: str) -> ProviderErrorKind | None:
-    return next((kind for pattern, kind in KINDS_BY_WORDS if pattern.search(text)), None)
+def _first_match(
+    words: tuple[tuple[re.Pattern[str], ProviderErrorKind], ...], text: str
+) -> ProviderErrorKind | None:
+    return next((kind for pattern, kind in words if pattern.search(text)), None)
 
 
 def _kind_of_status(status: int | None) -> ProviderErrorKind:
