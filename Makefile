@@ -6,7 +6,8 @@ SHELL := bash
 MAKEFLAGS += --warn-undefined-variables --no-print-directory
 
 ifeq ($(origin PYTHON),undefined)
-PYTHON := $(or $(shell command -v python3.11),python3)
+# Asked to run, not only looked up: version managers leave shims for versions that are not active.
+PYTHON := $(or $(shell python3.11 -c 'print("python3.11")' 2>/dev/null),python3)
 endif
 
 ifeq ($(origin TASK),undefined)

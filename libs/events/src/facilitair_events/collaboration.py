@@ -105,12 +105,14 @@ class StepCompleted(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):
     """A step is done. An agent's text is in the ``attempt.completed`` of ``attempt``; a group counts its iterations.
 
     ``value`` is the decoded output of a step that answers in JSON.
+    ``exhausted`` says that a group ended because of ``max`` while its ``until`` was still false.
     """
 
     step: str
     agent: str | None = None
     attempt: int | None = None
     iterations: int | None = None
+    exhausted: bool = False
     value: Any = None
 
 
@@ -123,10 +125,10 @@ class StepFailed(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class StepSkipped(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):
-    """A step does not run. ``reason`` is ``when`` or names the skipped step that it needs."""
+    """A step does not run because its ``when`` is false. Steps that need it run without its output."""
 
     step: str
-    reason: str
+    reason: str = "when"
 
 
 class AttemptCompleted(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):

@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from facilitair_events.collaboration import Totals
 from facilitair_events.definitions import Definition
 from facilitair_events.replies import CollaborationStatus, StepStatus
 from facilitair_events.requests import Fault, Usage
@@ -83,7 +82,7 @@ class CollaborationState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything ``decide`` knows about one collaboration.
 
     ``now_ms`` is max(own now, record time) of what was read. After the terminal event this shrinks to a stub:
-    ``definition``, ``steps`` outputs, ``outputs`` and ``task`` texts are dropped (R14, R37).
+    ``definition``, ``timers``, ``outputs`` and every text are dropped; steps keep their status, calls their money (R14, R37).
     """
 
     tenant: str
@@ -108,9 +107,7 @@ class CollaborationState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     calls: dict[str, CallState] = {}
     timers: tuple[Timer, ...] = ()
     clients: tuple[str, ...] = ()
-    totals: Totals = Totals()
     ending: Ending | None = None
-    result_attempt: int | None = None
 
 
 class CollaborationSnapshot(Struct, frozen=True, kw_only=True, omit_defaults=True):

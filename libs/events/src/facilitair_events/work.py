@@ -10,9 +10,13 @@ from facilitair_events.text import Text
 
 
 class StepOutput(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The latest output of a step id, as templates and expressions see it; ``value`` only where it is JSON."""
+    """The latest output of a step id, as templates and expressions see it.
+
+    ``json`` says that the text is JSON; ``value`` is its decoded form unless the text is over ``STATE_LIMIT_BYTES``.
+    """
 
     text: Text
+    json: bool = False
     value: Any = None
 
 
