@@ -11,6 +11,7 @@ Headers = tuple[tuple[str, bytes], ...]
 
 SPEC_VERSION: Final = "1.0"
 _CLOUD_EVENTS: Final = ("ce_id", "ce_type", "ce_source", "ce_time", "ce_subject")
+_SEQ_DIGITS: Final = 18  # below 2**63; int() itself raises ValueError from 4,301 digits
 _OWN: Final = ("tenant", "project", "actor", "correlation", "causation", "traceparent")
 
 
@@ -70,7 +71,7 @@ def from_headers(headers: Headers) -> Envelope:
         if not found.get(name):
             raise HeaderError(header=name, reason="is missing")
     seq = found.get("seq")
-    if seq is not None and not seq.isascii() or seq is not None and not seq.isdigit():
+    if seq is not None and not (seq.isascii() and seq.isdigit() and len(seq) <= _SEQ_DIGITS):
         raise HeaderError(header="seq", reason="is not a number")
     return Envelope(
         **{name.removeprefix("ce_"): found[name] for name in _CLOUD_EVENTS},

@@ -75,3 +75,18 @@ class GroupActiveError(MessagingError):
 
     def __init__(self, *, group: str) -> None:
         super().__init__(f"group {group!r} has members; stop them first")
+
+
+class UnreadableRecordError(PermanentError):
+    """A record cannot be decoded: a header, the type or a field of the value is at fault."""
+
+    def __init__(self, *, topic: str, partition: int, offset: int, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"{topic}[{partition}]@{offset} cannot be read: {reason}")
+
+
+class EnvelopeMismatchError(MessagingError):
+    """An envelope was made for another type of data than it is sent with."""
+
+    def __init__(self, *, declared: str, actual: str) -> None:
+        super().__init__(f"the envelope says {declared!r}, the data is {actual!r}")
