@@ -4,6 +4,23 @@ from typing import Literal
 
 from msgspec import Struct
 
+from facilitair_events.requests import Usage
+
+__all__ = [
+    "ChatMessage",
+    "ChatRequest",
+    "Chunk",
+    "FinishReason",
+    "Finished",
+    "ReasoningDelta",
+    "Role",
+    "TextDelta",
+    "ToolCall",
+    "ToolCallDelta",
+    "ToolDefinition",
+    "Usage",
+]
+
 Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refusal", "other"]
 
@@ -50,18 +67,6 @@ class ChatRequest(Struct, frozen=True):
     tools: tuple[ToolDefinition, ...] = ()
 
 
-class Usage(Struct, frozen=True):
-    """Tokens as the provider counted them.
-
-    `cached_input_tokens` are part of `input_tokens`, `reasoning_tokens` of `output_tokens`.
-    """
-
-    input_tokens: int
-    output_tokens: int
-    cached_input_tokens: int = 0
-    reasoning_tokens: int = 0
-
-
 class TextDelta(Struct, frozen=True):
     """The next piece of the answer's text; never empty."""
 
@@ -86,7 +91,9 @@ class ToolCallDelta(Struct, frozen=True):
 class Finished(Struct, frozen=True):
     """The answer is complete.
 
-    `usage` is None when the provider did not say; `model` is the name the provider reported.
+    `usage` is None when the provider did not say.
+    Its cached tokens are part of the input tokens, its reasoning tokens part of the output tokens.
+    `model` is the name the provider reported.
     """
 
     finish_reason: FinishReason

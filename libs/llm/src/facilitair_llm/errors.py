@@ -49,3 +49,19 @@ class ProviderError(LlmError):
         self.retryable = kind in RETRYABLE_KINDS
         where = f" (HTTP {status})" if status is not None else ""
         super().__init__(f"{kind}{where}: {self.message}")
+
+
+class CatalogError(LlmError):
+    """The model files have faults; each of `faults` begins with file and line."""
+
+    def __init__(self, *, faults: tuple[str, ...]) -> None:
+        self.faults = faults
+        super().__init__("the models cannot be used:\n" + "\n".join(faults))
+
+
+class EndpointsError(LlmError):
+    """The environment does not say which provider to call; each of `faults` says what to set."""
+
+    def __init__(self, *, faults: tuple[str, ...]) -> None:
+        self.faults = faults
+        super().__init__("the model providers are not set up:\n" + "\n".join(faults))

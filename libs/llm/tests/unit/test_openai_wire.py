@@ -44,6 +44,7 @@ def delta(*, finish=None, **fields):
 
 
 STOP = delta(finish="stop")
+COUNTED = Usage(input_tokens=7, output_tokens=5, cached_input_tokens=2, reasoning_tokens=3)
 
 
 def test_a_plain_request_asks_for_a_stream_with_usage_and_leaves_the_rest_to_the_provider():
@@ -142,14 +143,14 @@ def test_text_usage_and_model_of_a_whole_answer():
         ReasoningDelta("hm"),
         TextDelta("Hel"),
         TextDelta("lo"),
-        Finished("stop", Usage(7, 5, 2, 3), "m-1", "c1"),
+        Finished("stop", COUNTED, "m-1", "c1"),
     ]
 
 
 def test_the_last_of_several_usages_counts_and_null_is_no_usage():
     first, second = ({"prompt_tokens": n, "completion_tokens": n} for n in (1, 2))
     chunks = decode(STOP | {"usage": first}, STOP | {"usage": second}, STOP | {"usage": None})
-    assert chunks[-1].usage == Usage(2, 2)
+    assert chunks[-1].usage == Usage(input_tokens=2, output_tokens=2)
 
 
 @pytest.mark.parametrize(

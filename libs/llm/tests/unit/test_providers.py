@@ -40,7 +40,7 @@ async def test_a_stream_gives_its_text_and_one_finished_at_the_end(provider, bui
     provider.stream(HELLO, STOP, event(usage=usage), DONE)
     assert await collect(build_model()) == [
         TextDelta("hello"),
-        Finished("stop", Usage(3, 1), "m-1", None),
+        Finished("stop", Usage(input_tokens=3, output_tokens=1), "m-1", None),
     ]
 
 
