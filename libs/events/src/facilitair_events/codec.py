@@ -9,7 +9,8 @@ from msgspec import Struct
 from facilitair_events.errors import DecodeError, UnknownTypeError
 from facilitair_events.types import NAMES, TYPES
 
-_encoder = msgspec.json.Encoder(decimal_format="string", order="deterministic")
+# No sorting: the order of a mapping is part of a state, and a state read back must decide as the one in memory did.
+_encoder = msgspec.json.Encoder(decimal_format="string")
 
 
 @cache

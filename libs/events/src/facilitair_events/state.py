@@ -37,6 +37,7 @@ class StepState(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     path: str
     step: str
+    agent: str | None = None
     status: StepStatus = "waiting"
     attempts: int = 0
     open: int = 0

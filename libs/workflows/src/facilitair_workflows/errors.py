@@ -14,15 +14,17 @@ class ExpressionError(WorkflowsError):
         super().__init__(f"expression {source!r}: {reason}")
 
 
+class EndedError(WorkflowsError):
+    """Something asked for the workflow of a collaboration that is over: a fault of this package."""
+
+    def __init__(self, *, collaboration: str) -> None:
+        super().__init__(f"collaboration {collaboration} has ended and keeps no workflow")
+
+
 class UnknownLogicError(WorkflowsError):
     """A collaboration asks for a version of ``decide`` that this code does not have (R9)."""
 
     def __init__(self, *, logic: int, known: int) -> None:
-        super().__init__(f"logic {logic} is newer than {known}, the newest known here; upgrade this service")
-
-
-class StateTooLargeError(WorkflowsError):
-    """A state would not fit its snapshot."""
-
-    def __init__(self, *, size: int, limit: int) -> None:
-        super().__init__(f"state of {size} bytes is over {limit}")
+        super().__init__(
+            f"logic {logic} is newer than {known}, the newest known here; upgrade this service"
+        )

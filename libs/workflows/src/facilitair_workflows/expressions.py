@@ -1,4 +1,4 @@
-"""CEL expressions of ``when`` and ``until``: checked when a workflow is applied, evaluated by the reducer.
+"""CEL expressions of ``when`` and ``until``: checked at apply time, evaluated by the reducer.
 
 The library is pinned exactly, because an upgrade that changed an answer would change history (R6).
 It is bounded by itself: recursion 32, 10,000 iterations.
@@ -22,7 +22,7 @@ _INDEXED: Final = re.compile(r"\boutputs\s*\[\s*(['\"])([^'\"]*)\1\s*\]")
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Any:  # noqa: ANN401 - the library ships no types
+def _environment() -> Any:
     return cel.NewEnv(
         variables={
             "task": cel.Type.STRING,
@@ -34,7 +34,7 @@ def _environment() -> Any:  # noqa: ANN401 - the library ships no types
 
 
 @lru_cache(maxsize=1024)
-def _compiled(source: str) -> Any:  # noqa: ANN401 - the library ships no types
+def _compiled(source: str) -> Any:
     return _environment().compile(source)
 
 
@@ -76,5 +76,7 @@ def evaluate(source: str, context: Mapping[str, Any]) -> bool:
         raise ExpressionError(source=source, reason=str(result.value()))
     value = result.value()
     if value is not True and value is not False:
-        raise ExpressionError(source=source, reason=f"gave {result.type().name()}, not true or false")
+        raise ExpressionError(
+            source=source, reason=f"gave {result.type().name()}, not true or false"
+        )
     return bool(value)

@@ -1,0 +1,159 @@
+"""``decide``: the whole life of a collaboration as one pure function of its inbox."""
+
+from typing import Final
+
+import msgspec
+
+from facilitair_events.decision import Decision, Received, Reply
+from facilitair_events.replies import RequestAnswered
+from facilitair_events.requests import (
+    AttemptReported,
+    CallReported,
+    CancelRequested,
+    CollaborationRequested,
+    DescribeRequested,
+    Fault,
+    Parked,
+    TimerFired,
+)
+from facilitair_events.state import CollaborationState, Ending, Timer
+from facilitair_events.text import Text
+from facilitair_workflows.errors import UnknownLogicError
+from facilitair_workflows.reducing import ending, requests, results
+from facilitair_workflows.reducing.draft import TERMINAL, Draft
+
+KNOWN_LOGIC: Final = 1
+"""The newest version in this code; behaviour that changes is guarded by ``state.logic`` (R9)."""
+
+STATE_LIMIT_BYTES: Final = 512 * 1024
+
+Result = Decision[CollaborationState]
+
+
+def decide(state: CollaborationState | None, received: Received) -> Result:
+    """What follows from one record of a collaboration's inbox.
+
+    No clock, no randomness, no I/O (R6): the same state and record give the same bytes, for ever.
+    Raises UnknownLogicError for a logic over ``KNOWN_LOGIC``, which stops the service.
+    Anything else that it raises parks the collaboration (R13).
+    """
+    if state is None:
+        return _without_state(received)
+    draft = Draft(state, received)
+    if state.status in TERMINAL:
+        _after_the_end(draft, received)
+    else:
+        _dispatch(draft, received)
+        _guard_size(draft)
+    return draft.decision()
+
+
+def timers(state: CollaborationState) -> tuple[Timer, ...]:
+    """What the owner of the state has to wake it up for."""
+    return state.timers
+
+
+def logic_of(received: Received) -> int | None:
+    """The version of ``decide`` that a record asks for, if it does."""
+    return received.data.logic if isinstance(received.data, CollaborationRequested) else None
+
+
+def _without_state(received: Received) -> Result:
+    data = received.data
+    if isinstance(data, CollaborationRequested):
+        if data.logic > KNOWN_LOGIC:
+            raise UnknownLogicError(logic=data.logic, known=KNOWN_LOGIC)
+        draft = Draft(requests.new_state(received, data), received)
+        requests.on_first_requested(draft, data)
+        _guard_size(draft)
+        return draft.decision()
+    if isinstance(data, Parked):
+        return _unreadable_request(received, data)
+    if isinstance(data, CancelRequested | DescribeRequested) and data.reply_to is not None:
+        answer = RequestAnswered(
+            correlation=data.reply_to.correlation, collaboration=received.subject, outcome="unknown"
+        )
+        return Decision(state=None, replies=(Reply(to=data.reply_to, data=answer),))
+    return Decision(state=None)
+
+
+def _unreadable_request(received: Received, parked: Parked) -> Result:
+    """The very first record raised: there is nothing to keep but the failure."""
+    state = CollaborationState(
+        tenant=received.tenant,
+        collaboration=received.subject,
+        project="",
+        actor="",
+        status="queued",
+        logic=KNOWN_LOGIC,
+        workflow="",
+        workflow_version="",
+        body_digest="",
+        stream_start=0,
+        task=Text(size=0),
+        created_ms=received.at_ms,
+        now_ms=received.at_ms,
+    )
+    draft = Draft(state, received)
+    ending.fail(draft, Fault(code="internal", message=parked.reason))
+    return draft.decision()
+
+
+def _after_the_end(draft: Draft, received: Received) -> None:
+    """After the terminal event there are answers and money, nothing else (R14)."""
+    data = received.data
+    if isinstance(data, CollaborationRequested):
+        requests.on_repeated_request(draft, data)
+    elif isinstance(data, CancelRequested):
+        requests.on_cancel(draft, data)
+    elif isinstance(data, DescribeRequested):
+        requests.on_describe(draft, data)
+    elif isinstance(data, CallReported):
+        results.on_call_reported(draft, msgspec.structs.replace(data, output=None))
+
+
+def _dispatch(draft: Draft, received: Received) -> None:
+    data = received.data
+    if isinstance(data, CallReported):
+        results.on_call_reported(draft, data)
+    elif isinstance(data, AttemptReported):
+        results.on_attempt_reported(draft, data)
+    elif isinstance(data, TimerFired):
+        _on_timer(draft, data)
+    elif isinstance(data, CollaborationRequested):
+        requests.on_repeated_request(draft, data)
+    elif isinstance(data, CancelRequested):
+        requests.on_cancel(draft, data)
+    elif isinstance(data, DescribeRequested):
+        requests.on_describe(draft, data)
+    elif isinstance(data, Parked):
+        ending.fail(draft, Fault(code="internal", message=data.reason))
+
+
+def _on_timer(draft: Draft, fired: TimerFired) -> None:
+    timer = next((timer for timer in draft.timers if timer.timer_id == fired.timer_id), None)
+    if timer is None or timer.due_ms > draft.now_ms:
+        return
+    draft.timers.remove(timer)
+    if timer.name == "deadline":
+        ending.begin(draft, Ending(kind="expired"))
+    elif timer.name == "ending":
+        ending.out_of_patience(draft)
+    elif timer.name == "retry" and timer.path is not None:
+        results.on_retry(draft, timer.path)
+    elif timer.name == "attempt_timeout" and timer.path is not None and timer.attempt is not None:
+        results.on_attempt_timeout(draft, timer.path, attempt=timer.attempt)
+
+
+def _guard_size(draft: Draft) -> None:
+    """A state that would not fit its snapshot fails here, where every replay repeats it (R8)."""
+    if not draft.running or not isinstance(
+        draft.received.data, AttemptReported | CollaborationRequested
+    ):
+        return
+    size = len(msgspec.json.encode(draft.decision().state))
+    if size > STATE_LIMIT_BYTES:
+        message = (
+            f"the state of {size} bytes is over {STATE_LIMIT_BYTES}; use fewer or larger steps"
+        )
+        ending.fail(draft, Fault(code="state_too_large", message=message))

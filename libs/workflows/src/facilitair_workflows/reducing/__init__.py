@@ -1,0 +1,1 @@
+"""The parts of ``decide``: pure functions over a draft of the next state."""

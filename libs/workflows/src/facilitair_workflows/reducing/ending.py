@@ -1,0 +1,120 @@
+"""How a collaboration ends: open attempts, then one terminal event, then a stub (R14)."""
+
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from facilitair_events.collaboration import (
+    AttemptUnknown,
+    CollaborationCancelled,
+    CollaborationCompleted,
+    CollaborationExpired,
+    CollaborationFailed,
+)
+from facilitair_events.ids import call_id
+from facilitair_events.requests import Fault
+from facilitair_events.state import CallState, Ending, StepState
+from facilitair_events.text import Text
+from facilitair_events.topics import WORKER_CONTROL
+from facilitair_events.work import AttemptRef, StopAttempts
+from facilitair_workflows.reducing.draft import Draft
+from facilitair_workflows.reducing.totals import totals_of
+
+GRACE_MS: Final = 15_000
+"""How long the terminal event waits for open attempts."""
+
+
+def begin(draft: Draft, ending: Ending) -> None:
+    """Stop what runs and end as soon as nothing is open; a second ending changes nothing."""
+    if not draft.running:
+        return
+    draft.set(
+        ending=ending,
+        status="cancelling" if ending.kind in ("cancelled", "expired") else "finishing",
+    )
+    draft.timers = []
+    open_steps = [step for step in draft.steps.values() if step.open]
+    if open_steps:
+        refs = tuple(AttemptRef(path=step.path, attempt=step.open) for step in open_steps)
+        stop = StopAttempts(
+            collaboration=draft.state.collaboration, attempts=refs, reason=ending.kind
+        )
+        draft.command(WORKER_CONTROL, stop)
+        draft.arm("ending", due_ms=draft.now_ms + GRACE_MS)
+    finish_if_quiet(draft)
+
+
+def fail(draft: Draft, fault: Fault, *, step: str | None = None) -> None:
+    """End as failed."""
+    begin(draft, Ending(kind="failed", fault=fault, step=step))
+
+
+def finish_if_quiet(draft: Draft) -> None:
+    """Emit the terminal event once no attempt is open."""
+    if draft.state.ending is not None and not any(step.open for step in draft.steps.values()):
+        _finish(draft, draft.state.ending)
+
+
+def out_of_patience(draft: Draft) -> None:
+    """The grace is over: what is still open is unknown, and the collaboration ends (R14)."""
+    for step in [step for step in draft.steps.values() if step.open]:
+        _give_up(draft, step)
+    finish_if_quiet(draft)
+
+
+def _give_up(draft: Draft, step: StepState) -> None:
+    reported = [c for c in draft.calls.values() if c.path == step.path and c.attempt == step.open]
+    ident = call_id(
+        draft.state.tenant, draft.state.collaboration, step.path, step.open, len(reported)
+    )
+    agent = step.agent or ""
+    draft.calls[ident] = CallState(
+        path=step.path, attempt=step.open, index=len(reported), outcome="unknown", agent=agent
+    )
+    draft.emit(AttemptUnknown, step=step.path, agent=agent, attempt=step.open, call_id=ident)
+    draft.put_step(replace(step, open=0, status="stopped"))
+
+
+def _finish(draft: Draft, ending: Ending) -> None:
+    totals = totals_of(draft.calls.values())
+    common = {"duration_ms": draft.now_ms - draft.state.created_ms, "totals": totals}
+    _emit_terminal(draft, ending, common=common)
+    _shrink(draft, ending)
+
+
+def _emit_terminal(draft: Draft, ending: Ending, *, common: dict[str, Any]) -> None:
+    if ending.kind == "completed":
+        draft.emit(CollaborationCompleted, step=ending.step, attempt=ending.attempt, **common)
+    elif ending.kind == "failed":
+        fault = ending.fault or Fault(code="internal", message="the reason was lost")
+        draft.emit(CollaborationFailed, fault=fault, step=ending.step, **common)
+    elif ending.kind == "cancelled":
+        draft.emit(CollaborationCancelled, actor=ending.actor or "", reason=ending.reason, **common)
+    else:
+        draft.emit(CollaborationExpired, timeout_s=draft.definition.timeout_s, **common)
+
+
+def _shrink(draft: Draft, ending: Ending) -> None:
+    """Keep what answers duplicates, late money and ``describe``; drop every text (R14, R37)."""
+    draft.steps = {path: _without_texts(step) for path, step in draft.steps.items()}
+    draft.calls = {
+        ident: replace(call, output=None, request_digest=None)
+        for ident, call in draft.calls.items()
+    }
+    draft.outputs = {}
+    draft.timers = []
+    draft.set(
+        status=ending.kind,
+        definition=None,
+        inputs={},
+        clients=(),
+        task=Text(size=draft.state.task.size, artifact=draft.state.task.artifact),
+        ending=replace(
+            ending, fault=None if ending.fault is None else replace(ending.fault, detail=None)
+        ),
+    )
+
+
+def _without_texts(step: StepState) -> StepState:
+    settled = "stopped" if step.status in ("waiting", "running", "retrying") else step.status
+    return replace(step, status=settled, output=None, correction=None, fault=None)

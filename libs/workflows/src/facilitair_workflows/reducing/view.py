@@ -1,0 +1,56 @@
+"""A state as ``describe`` shows it."""
+
+from facilitair_events.envelope import instant
+from facilitair_events.replies import CallView, CollaborationView, StepView
+from facilitair_events.state import CallState, CollaborationState, StepState
+from facilitair_workflows.reducing.totals import totals_of
+
+
+def view_of(
+    state: CollaborationState, *, steps: dict[str, StepState], calls: dict[str, CallState]
+) -> CollaborationView:
+    """Pure projection of a state; after the end it has no texts, which are in the events."""
+    ending = state.ending
+    return CollaborationView(
+        id=state.collaboration,
+        status=state.status,
+        workflow=state.workflow,
+        workflow_version=state.workflow_version,
+        project=state.project,
+        actor=state.actor,
+        task=state.task,
+        created_at=instant(state.created_ms),
+        updated_at=instant(state.now_ms),
+        steps=tuple(_step(step, calls) for step in steps.values()),
+        calls=tuple(_call(ident, call) for ident, call in calls.items()),
+        totals=totals_of(calls.values()),
+        fault=ending.fault if ending else None,
+        output_step=ending.step if ending and ending.kind == "completed" else None,
+    )
+
+
+def _step(step: StepState, calls: dict[str, CallState]) -> StepView:
+    return StepView(
+        path=step.path,
+        step=step.step,
+        status=step.status,
+        agent=step.agent,
+        attempt=step.attempts,
+        iterations=step.iteration,
+        totals=totals_of(call for call in calls.values() if call.path == step.path),
+        output=step.output.text if step.output else None,
+        value=step.output.value if step.output else None,
+        fault=step.fault,
+    )
+
+
+def _call(ident: str, call: CallState) -> CallView:
+    return CallView(
+        call_id=ident,
+        path=call.path,
+        attempt=call.attempt,
+        outcome=call.outcome,
+        totals=totals_of((call,)),
+        agent=call.agent,
+        model=call.model,
+    )
