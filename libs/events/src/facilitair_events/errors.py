@@ -30,9 +30,44 @@ class HeaderError(EventsError):
         super().__init__(f"header {header!r} {reason}")
 
 
+class KeyFormatError(EventsError):
+    """A record key, or a name that should become part of one, is not of the agreed form."""
+
+    def __init__(self, *, part: str, value: str, expected: str) -> None:
+        self.part = part
+        self.value = value
+        super().__init__(f"{part} {value!r} is not {expected}")
+
+
+class LayoutError(EventsError):
+    """The files that this package reads are not where they belong."""
+
+    def __init__(self, *, reason: str) -> None:
+        super().__init__(reason)
+
+
+class YamlError(EventsError):
+    """A YAML text cannot be read. ``line`` counts from 1."""
+
+    def __init__(self, *, line: int, reason: str) -> None:
+        self.line = line
+        self.reason = reason
+        super().__init__(f"line {line}: {reason}")
+
+
 class RegistryError(EventsError):
     """The topic files are wrong. ``faults`` lists all of them, each with its file."""
 
     def __init__(self, *, faults: list[str]) -> None:
         self.faults = faults
         super().__init__("\n".join(["the topic registry cannot be used:", *faults]))
+
+
+class UnregisteredTopicError(RegistryError):
+    """A topic that no file declares; ``near`` are the declared names that look like it."""
+
+    def __init__(self, *, topic: str, near: list[str]) -> None:
+        self.topic = topic
+        self.near = near
+        hint = f", did you mean {' or '.join(near)}?" if near else ""
+        super().__init__(faults=[f"no topic {topic!r} is declared{hint}"])

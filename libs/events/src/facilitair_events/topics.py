@@ -12,3 +12,19 @@ LLM_CALLS: Final = "llm-calls"
 WORKER_CONTROL: Final = "worker-control"
 QUERY_REPLIES: Final = "query-replies"
 CATALOG: Final = "catalog"
+
+TOPICS: Final = (
+    COLLABORATION_INBOX,
+    COLLABORATION_EVENTS,
+    COLLABORATION_STREAM,
+    COLLABORATION_STATE,
+    AGENT_TASKS,
+    AGENT_TASKS_BATCH,
+    LLM_CALLS,
+    WORKER_CONTROL,
+    QUERY_REPLIES,
+    CATALOG,
+)
+
+SERVICES: Final = frozenset({"agent-worker", "gateway", "orchestrator"})
+"""Who may write and read them: the folders under ``services/``."""
