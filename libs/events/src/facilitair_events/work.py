@@ -108,11 +108,14 @@ class CallVoided(Struct, frozen=True, kw_only=True):
 
 
 class CallDone(Struct, frozen=True, kw_only=True):
-    """The call's outcome is in the inbox (R20)."""
+    """The call's outcome is in the inbox (R20). ``last`` says that its attempt is closed too."""
 
     call_id: str
     nonce: str
+    path: str
+    attempt: int
     outcome: Literal["completed", "failed", "unknown", "void"]
+    last: bool
 
 
 class LedgerTicked(Struct, frozen=True, kw_only=True):
