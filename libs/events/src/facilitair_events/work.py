@@ -79,10 +79,11 @@ class StopAttempts(Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class CallClaimed(Struct, frozen=True, kw_only=True):
+class CallClaimed(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A process wants to make a call; the first claim of a call id in the log may (R19).
 
     ``nonce`` is fresh for each claim, ``incarnation`` names the process.
+    ``fence`` says that nothing will be asked: the claim only keeps a silent claimant from going on (R20).
     """
 
     call_id: str
@@ -91,6 +92,7 @@ class CallClaimed(Struct, frozen=True, kw_only=True):
     path: str
     attempt: int
     index: int
+    fence: bool = False
 
 
 class CallRenewed(Struct, frozen=True, kw_only=True):
@@ -98,6 +100,8 @@ class CallRenewed(Struct, frozen=True, kw_only=True):
 
     call_id: str
     nonce: str
+    path: str
+    attempt: int
 
 
 class CallVoided(Struct, frozen=True, kw_only=True):
@@ -105,6 +109,8 @@ class CallVoided(Struct, frozen=True, kw_only=True):
 
     call_id: str
     nonce: str
+    path: str
+    attempt: int
 
 
 class CallDone(Struct, frozen=True, kw_only=True):
