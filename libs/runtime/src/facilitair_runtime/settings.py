@@ -1,0 +1,221 @@
+"""Settings of a service: one frozen class from composed groups, read once, all faults told at once.
+
+A service declares ``class XSettings(BaseSettings)`` with ``model_config = config("x")``, fields of
+the groups below and its own. Nothing but ``load`` reads the environment.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+import pydantic_settings
+from msgspec import Struct
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from facilitair_events.layout import checkout_root
+from facilitair_events.topics import SERVICES
+from facilitair_runtime.errors import SettingsError
+
+PREFIX: Final = "FACILITAIR_"
+SHARED_NAMES: Final = frozenset(
+    f"{PREFIX}{name}" for name in ("HOME", "CACHE", "URL", "API_KEY")
+)
+"""Names that belong to no service: scripts and clients rely on them."""
+
+_OTHER_PROGRAMS: Final = frozenset({"simulator", "cli"})
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+def _home() -> Path:
+    return checkout_root() / ".facilitair"
+
+
+Home = Annotated[
+    Path,
+    Field(
+        default_factory=_home,
+        validation_alias=f"{PREFIX}HOME",
+        description="Folder of all state of this machine; default is .facilitair in the checkout.",
+    ),
+]
+
+
+class Group(BaseModel):
+    """A group of settings; a service nests it under a name (``FACILITAIR_<SERVICE>_<NAME>__…``)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ProcessGroup(Group):
+    """How a service process behaves as a process."""
+
+    grace_s: float = Field(
+        20.0, gt=1, description="Time between SIGTERM and SIGKILL, as the supervisor is told."
+    )
+    reserve_s: float = Field(
+        3.0, gt=0, description="Part of grace_s that is kept for closing after work was cut off."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Lowest level that is logged; prompts and outputs only at DEBUG."
+    )
+
+    def deadline_s(self) -> float:
+        """How long work in flight may go on after the stop."""
+        return max(self.grace_s - self.reserve_s, 0.0)
+
+
+class ReducerGroup(Group):
+    """How a keyed reducer runs; none of these changes what it decides."""
+
+    max_records: int = Field(64, ge=1, description="Records decided between two writes.")
+    heartbeat_s: float = Field(
+        3.0, gt=0, description="Longest time between two polls of the log, also while writing."
+    )
+    snapshot_interval_ms: int = Field(
+        200, ge=1, description="Shortest time between two snapshots of a key."
+    )
+    scan_interval_s: float = Field(
+        43_200.0, gt=0, description="Time between two scans that repair the order of snapshots."
+    )
+    produce_attempts: int = Field(
+        8, ge=1, description="Attempts at writing a batch whose fate is unknown before we stop."
+    )
+    rebuild_timeout_s: float = Field(
+        60.0, gt=0, description="Longest silence of the log while states are loaded."
+    )
+
+
+class Setting(Struct, frozen=True, kw_only=True):
+    """One setting as people see it; the value of a secret is never shown."""
+
+    name: str
+    value: str
+    origin: Literal["environment", "default"]
+    description: str
+
+
+def config(service: str) -> SettingsConfigDict:
+    """The model configuration of the settings of ``service`` (its kebab-case id)."""
+    return SettingsConfigDict(
+        env_prefix=prefix(service),
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+    )
+
+
+def prefix(service: str) -> str:
+    """What the variables of a service begin with."""
+    return f"{PREFIX}{service.replace('-', '_').upper()}_"
+
+
+def load(settings: type[S], *, known: frozenset[str] | None = None, **overrides: Any) -> S:
+    """Read the settings from the environment; ``overrides`` win over it.
+
+    ``known`` names the variables of all other programs that the caller composes, so that every
+    ``FACILITAIR_*`` is checked. Without it, those of other services are not this one's business.
+    Raises SettingsError with every fault, unknown variables included.
+    """
+    faults = unknown_variables(os.environ, settings, known=known)
+    try:
+        loaded = settings(**overrides)
+    except ValidationError as error:
+        faults += [_told(settings, one) for one in error.errors(include_url=False)]
+    except pydantic_settings.SettingsError as error:
+        faults.append(str(error))
+    else:
+        if not faults:
+            return loaded
+    raise SettingsError(faults=faults)
+
+
+def names(settings: type[BaseSettings]) -> frozenset[str]:
+    """Every variable that a settings class reads."""
+    return frozenset(name for name, _, _ in _leaves(settings))
+
+
+def unknown_variables(
+    environ: Mapping[str, str],
+    settings: type[BaseSettings],
+    *,
+    known: frozenset[str] | None = None,
+) -> list[str]:
+    """A fault for each ``FACILITAIR_*`` variable that nobody reads, with what it may have meant."""
+    all_known = names(settings) | SHARED_NAMES | (known or frozenset())
+    foreign = () if known is not None else _foreign_prefixes(settings)
+    faults = []
+    for name in sorted(environ):
+        upper = name.upper()
+        if not upper.startswith(PREFIX) or upper in all_known or upper.startswith(foreign):
+            continue
+        near = get_close_matches(upper, sorted(all_known), n=1, cutoff=0.75)
+        hint = f", did you mean {near[0]}?" if near else "; unset it"
+        faults.append(f"{name} is not a setting{hint}")
+    return faults
+
+
+def describe(settings: BaseSettings) -> list[Setting]:
+    """Every setting of a service with its value and where that came from."""
+    described = []
+    for name, path, field in _leaves(type(settings)):
+        value: Any = settings
+        for part in path:
+            value = getattr(value, part)
+        described.append(
+            Setting(
+                name=name,
+                value=str(value),
+                origin="environment" if name in os.environ else "default",
+                description=field.description or "",
+            )
+        )
+    return described
+
+
+Leaf = tuple[str, tuple[str, ...], FieldInfo]
+
+
+def _leaves(settings: type[BaseSettings]) -> Iterator[Leaf]:
+    yield from _walk(settings, str(settings.model_config["env_prefix"]), ())
+
+
+def _walk(model: type[BaseModel], start: str, path: tuple[str, ...]) -> Iterator[Leaf]:  # noqa: PLR0917 - the accumulators of one private recursion
+    for name, field in model.model_fields.items():
+        alias = field.validation_alias
+        variable = alias if isinstance(alias, str) else f"{start}{name}".upper()
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from _walk(inner, f"{variable}__", (*path, name))
+        else:
+            yield variable, (*path, name), field
+
+
+def _foreign_prefixes(settings: type[BaseSettings]) -> tuple[str, ...]:
+    own = settings.model_config["env_prefix"]
+    others = {prefix(service) for service in (*SERVICES, *_OTHER_PROGRAMS)}
+    return tuple(sorted(others - {own}))
+
+
+def _told(settings: type[BaseSettings], error: Any) -> str:
+    """One validation error as the variable at fault, what is wrong, and what was given."""
+    place = tuple(str(part) for part in error["loc"])
+    secret = False
+    variable = "__".join(place)
+    for name, path, field in _leaves(settings):
+        if place in {path, (name,)}:
+            variable = name
+            secret = _is_secret(field)
+    if error["type"] == "missing":
+        return f"{variable} must be set"
+    given = "" if secret else f", not {error['input']!r}"
+    return f"{variable}: {error['msg']}{given}"
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    return field.annotation is SecretStr or SecretStr in getattr(field.annotation, "__args__", ())
