@@ -63,11 +63,13 @@ lint: ready ## ruff, its formatter, mypy strict and the import contracts
 	@$(BIN)/mypy --no-error-summary $(SOURCES)
 	@$(BIN)/lint-imports
 
-schemas: ready ## Generate schemas/ from the Structs
+schemas: ready ## Generate schemas/ from the Structs, and the table of services in README.md
 	@$(BIN)/python -m tools.schemas
+	@$(BIN)/python -m tools.service_table
 
 schemas-check: ready ## Fail when schemas/ is stale or a change is not compatible
 	@$(BIN)/python -m tools.schemas --check
+	@$(BIN)/python -m tools.service_table --check
 
 bench: ready ## Measure and print, with the goals beside the numbers
 	@$(BIN)/python -m benchmarks
