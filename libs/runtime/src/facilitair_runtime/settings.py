@@ -21,9 +21,7 @@ from facilitair_events.topics import SERVICES
 from facilitair_runtime.errors import SettingsError
 
 PREFIX: Final = "FACILITAIR_"
-SHARED_NAMES: Final = frozenset(
-    f"{PREFIX}{name}" for name in ("HOME", "CACHE", "URL", "API_KEY")
-)
+SHARED_NAMES: Final = frozenset(f"{PREFIX}{name}" for name in ("HOME", "CACHE", "URL", "API_KEY"))
 """Names that belong to no service: scripts and clients rely on them."""
 
 _OTHER_PROGRAMS: Final = frozenset({"simulator", "cli"})
