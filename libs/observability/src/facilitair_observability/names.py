@@ -1,0 +1,131 @@
+"""Every metric and span name, with kind, unit and meaning. Code names them only from here.
+
+Names of the OpenTelemetry semantic conventions come first, ours start with ``facilitair``.
+Dots of a convention are underscores here, and its unit is a suffix, as Prometheus wants it.
+"""
+
+from typing import Final, Literal
+
+from msgspec import Struct
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+_SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class Metric(Struct, frozen=True, kw_only=True):
+    """One metric. ``unit`` is ``1`` for counts; ``buckets`` are upper bounds of a histogram.
+
+    Labels have few values: never a tenant, an id or a text.
+    """
+
+    name: str
+    kind: Kind
+    unit: str
+    meaning: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+PROCESS_DURATION: Final = Metric(
+    name="messaging_process_duration_seconds",
+    kind="histogram",
+    unit="s",
+    meaning="From the first attempt at a record to its end: handled or dead_lettered.",
+    labels=("topic", "group", "outcome"),
+    buckets=_SECONDS,
+)
+RECORDS_CONSUMED: Final = Metric(
+    name="messaging_client_consumed_messages",
+    kind="counter",
+    unit="1",
+    meaning="Records that a consumer loop took from its poll, redeliveries included.",
+    labels=("topic", "group"),
+)
+RECORDS_RETRIED: Final = Metric(
+    name="facilitair_records_retried",
+    kind="counter",
+    unit="1",
+    meaning="Attempts at a record that ended in a RetryableError and were tried again.",
+    labels=("topic", "group", "error"),
+)
+RECORDS_DEAD_LETTERED: Final = Metric(
+    name="facilitair_records_dead_lettered",
+    kind="counter",
+    unit="1",
+    meaning="Records whose dead letter is acked by the log.",
+    labels=("topic", "group", "error"),
+)
+RECORDS_PENDING: Final = Metric(
+    name="facilitair_records_pending",
+    kind="gauge",
+    unit="1",
+    meaning="Records taken from a partition and not yet below what may be committed.",
+    labels=("topic", "group", "partition"),
+)
+COMMITS_REFUSED: Final = Metric(
+    name="facilitair_commits_refused",
+    kind="counter",
+    unit="1",
+    meaning="Commits refused because the partition had moved; its next owner does the work again.",
+    labels=("topic", "group"),
+)
+VIEW_POISON: Final = Metric(
+    name="facilitair_view_poison",
+    kind="counter",
+    unit="1",
+    meaning="Records that a view of a compacted topic could not read; it keeps the older value.",
+    labels=("topic",),
+)
+VIEW_KEYS: Final = Metric(
+    name="facilitair_view_keys",
+    kind="gauge",
+    unit="1",
+    meaning="Keys that a view of a compacted topic holds.",
+    labels=("topic",),
+)
+REPLIES_POISON: Final = Metric(
+    name="facilitair_replies_poison",
+    kind="counter",
+    unit="1",
+    meaning="Replies to requests of this process that could not be read.",
+    labels=("topic",),
+)
+REPLY_WAIT: Final = Metric(
+    name="facilitair_reply_wait_seconds",
+    kind="histogram",
+    unit="s",
+    meaning="From waiting for a reply to its end: answered or timeout.",
+    labels=("topic", "outcome"),
+    buckets=_SECONDS,
+)
+
+METRICS: Final = (
+    PROCESS_DURATION,
+    RECORDS_CONSUMED,
+    RECORDS_RETRIED,
+    RECORDS_DEAD_LETTERED,
+    RECORDS_PENDING,
+    COMMITS_REFUSED,
+    VIEW_POISON,
+    VIEW_KEYS,
+    REPLIES_POISON,
+    REPLY_WAIT,
+)
+
+
+class SpanName(Struct, frozen=True, kw_only=True):
+    """One kind of span. ``kind`` is that of OpenTelemetry."""
+
+    name: str
+    kind: Literal["internal", "server", "client", "producer", "consumer"]
+    meaning: str
+
+
+PROCESS_SPAN: Final = SpanName(
+    name="process",
+    kind="consumer",
+    meaning="One attempt of a consumer loop at one record.",
+)
+
+SPANS: Final = (PROCESS_SPAN,)
