@@ -6,15 +6,20 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from facilitair_events.definitions import Definition
-from facilitair_events.text import Artifact, Text
+from facilitair_events.numbers import Count, Ordinal, check_amounts
+from facilitair_events.text import Artifact, Personal, Text
 
 FaultDetail = dict[str, Any]
+CallOutcome = Literal["completed", "failed", "unknown", "void"]
 
 
 class Fault(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why something did not work, in words for the user.
 
-    ``code`` is stable snake_case for programs, ``message`` says what to do, ``field`` names the input at fault.
+    ``code`` is stable snake_case for programs, ``message`` says what to do,
+    ``field`` names the input at fault.
+    Faults are kept for ever: what is quoted from users, models or providers stands in ``quote``,
+    never in ``message`` or ``detail``.
     """
 
     code: str
@@ -22,6 +27,7 @@ class Fault(Struct, frozen=True, kw_only=True, omit_defaults=True):
     retryable: bool = False
     field: str | None = None
     detail: FaultDetail | None = None
+    quote: Personal | None = None
 
 
 class ReplyTo(Struct, frozen=True, kw_only=True):
@@ -34,17 +40,18 @@ class ReplyTo(Struct, frozen=True, kw_only=True):
 class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Tokens of one call or of a sum of calls, as the provider counts them."""
 
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_input_tokens: int = 0
-    reasoning_tokens: int = 0
+    input_tokens: Count = 0
+    output_tokens: Count = 0
+    cached_input_tokens: Count = 0
+    reasoning_tokens: Count = 0
 
 
 class CollaborationRequested(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A tenant asks for a collaboration; the first one of a key wins.
 
-    ``body_digest`` is of the client's canonical body, ``stream_start`` the end offset of the stream partition
-    read before this record was appended, ``logic`` the version of ``decide`` that this collaboration keeps.
+    ``body_digest`` is of the client's canonical body.
+    ``stream_start`` is the end offset of the stream partition, read before this was appended.
+    ``logic`` is the version of ``decide`` that this collaboration keeps.
     Exactly one of ``definition`` and ``definition_artifact`` is set.
     """
 
@@ -53,8 +60,8 @@ class CollaborationRequested(Struct, frozen=True, kw_only=True, omit_defaults=Tr
     actor: str
     task: Text
     body_digest: str
-    stream_start: int
-    logic: int
+    stream_start: Count
+    logic: Ordinal
     reply_to: ReplyTo | None = None
     definition: Definition | None = None
     definition_artifact: Artifact | None = None
@@ -81,16 +88,18 @@ class DescribeRequested(Struct, frozen=True, kw_only=True):
 class CallReported(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The outcome of one model call; the first outcome of a call counts.
 
-    ``completed`` and ``failed`` come from the caller; ``unknown`` (went silent after the request may have left) and
-    ``void`` (never asked, cost 0) close the attempt. ``cost_usd`` is null where no price is known.
+    ``completed`` and ``failed`` come from the caller.
+    ``unknown`` (silent after the request may have left) and ``void`` (never asked, cost 0) close
+    the attempt.
+    ``cost_usd`` is null where no price is known.
     A later ``completed`` or ``failed`` sets the call's money, it does not add to it.
     """
 
     call_id: str
     path: str
-    attempt: int
-    index: int
-    outcome: Literal["completed", "failed", "unknown", "void"]
+    attempt: Ordinal
+    index: Count
+    outcome: CallOutcome
     model: str | None = None
     request_digest: str | None = None
     finish_reason: str | None = None
@@ -99,18 +108,21 @@ class CallReported(Struct, frozen=True, kw_only=True, omit_defaults=True):
     simulated: bool = False
     output: Text | None = None
     fault: Fault | None = None
-    duration_ms: int | None = None
+    duration_ms: Count | None = None
+
+    def __post_init__(self) -> None:
+        check_amounts(cost_usd=self.cost_usd)
 
 
 class AttemptReported(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The outcome of one attempt at a step, after the outcomes of its calls.
 
     ``value`` is the decoded JSON of an output that was declared as JSON.
-    A failed attempt may carry the ``output`` that was at fault, so that the next one can be told about it.
+    A failed attempt may carry the ``output`` that was at fault, for the next one to be told.
     """
 
     path: str
-    attempt: int
+    attempt: Ordinal
     outcome: Literal["completed", "failed"]
     output: Text | None = None
     value: Any = None
@@ -118,14 +130,20 @@ class AttemptReported(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class TimerFired(Struct, frozen=True, kw_only=True):
-    """A timer of the state is due. ``timer_id`` = uuid5(arming record, name); unknown or early ones change nothing."""
+    """A timer of the state is due; unknown or early ones change nothing.
+
+    ``timer_id`` = uuid5(arming record, name).
+    """
 
     timer_id: str
     name: str
 
 
 class Parked(Struct, frozen=True, kw_only=True):
-    """``decide`` raised on the record at ``offset``; the key stands still until this is read, then it fails."""
+    """``decide`` raised on the record at ``offset``; its key waits for this record, then it fails.
 
-    offset: int
+    ``reason`` names the error and quotes nothing of the record.
+    """
+
+    offset: Count
     reason: str

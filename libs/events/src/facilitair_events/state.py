@@ -9,8 +9,9 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from facilitair_events.definitions import Definition
+from facilitair_events.numbers import Count, Ordinal, check_amounts
 from facilitair_events.replies import CollaborationStatus, StepStatus
-from facilitair_events.requests import Fault, Usage
+from facilitair_events.requests import CallOutcome, Fault, Usage
 from facilitair_events.text import Text
 from facilitair_events.work import Correction, StepOutput
 
@@ -18,20 +19,22 @@ from facilitair_events.work import Correction, StepOutput
 class Timer(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something that is due at ``due_ms`` (log time, milliseconds since the epoch).
 
-    ``timer_id`` = uuid5(arming record, name) and is never reused; ``path`` and ``attempt`` say what it is for.
+    ``timer_id`` = uuid5(arming record, name) and is never reused.
+    ``path`` and ``attempt`` say what it is for.
     """
 
     timer_id: str
     name: str
-    due_ms: int
+    due_ms: Count
     path: str | None = None
-    attempt: int | None = None
+    attempt: Ordinal | None = None
 
 
 class StepState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One step of one iteration.
 
-    ``attempts`` counts up and is never reset (R17); ``open`` is the attempt that may still report, or 0.
+    ``attempts`` counts up and is never reset (R17).
+    ``open`` is the attempt that may still report, or 0.
     ``failures``, ``lost`` and ``corrections`` count against the step's retry limits.
     """
 
@@ -39,24 +42,24 @@ class StepState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     step: str
     agent: str | None = None
     status: StepStatus = "waiting"
-    attempts: int = 0
-    open: int = 0
-    failures: int = 0
-    lost: int = 0
-    corrections: int = 0
+    attempts: Count = 0
+    open: Count = 0
+    failures: Count = 0
+    lost: Count = 0
+    corrections: Count = 0
     correction: Correction | None = None
-    iteration: int = 0
+    iteration: Count = 0
     output: StepOutput | None = None
     fault: Fault | None = None
 
 
 class CallState(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The counted outcome of a call and its money. ``output`` is kept for reuse until its step completes."""
+    """The counted outcome of a call and its money; ``output`` is kept until its step completes."""
 
     path: str
-    attempt: int
-    index: int
-    outcome: Literal["completed", "failed", "unknown", "void"]
+    attempt: Ordinal
+    index: Count
+    outcome: CallOutcome
     agent: str | None = None
     model: str | None = None
     request_digest: str | None = None
@@ -64,8 +67,11 @@ class CallState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     usage: Usage | None = None
     cost_usd: Decimal | None = None
     simulated: bool = False
-    duration_ms: int | None = None
+    duration_ms: Count | None = None
     output: Text | None = None
+
+    def __post_init__(self) -> None:
+        check_amounts(cost_usd=self.cost_usd)
 
 
 class Ending(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -73,7 +79,7 @@ class Ending(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     kind: Literal["completed", "failed", "cancelled", "expired"]
     step: str | None = None
-    attempt: int | None = None
+    attempt: Ordinal | None = None
     fault: Fault | None = None
     actor: str | None = None
     reason: str | None = None
@@ -82,8 +88,9 @@ class Ending(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class CollaborationState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything ``decide`` knows about one collaboration.
 
-    ``now_ms`` is max(own now, record time) of what was read. After the terminal event this shrinks to a stub:
-    ``definition``, ``timers``, ``outputs`` and every text are dropped; steps keep their status, calls their money (R14, R37).
+    ``now_ms`` is max(own now, record time) of what was read.
+    After the terminal event this shrinks to a stub: ``definition``, ``timers``, ``outputs`` and
+    every text are dropped; steps keep their status, calls their money (R14, R37).
     """
 
     tenant: str
@@ -91,15 +98,15 @@ class CollaborationState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     project: str
     actor: str
     status: CollaborationStatus
-    logic: int
+    logic: Ordinal
     workflow: str
     workflow_version: str
     body_digest: str
-    stream_start: int
+    stream_start: Count
     task: Text
-    created_ms: int
-    now_ms: int
-    seq: int = 0
+    created_ms: Count
+    now_ms: Count
+    seq: Count = 0
     definition: Definition | None = None
     inputs: dict[str, Any] = {}
     priority: Literal["interactive", "batch"] = "interactive"
@@ -114,9 +121,9 @@ class CollaborationState(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class CollaborationSnapshot(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A record of ``collaboration-state``: the state after the inbox record at ``applied``.
 
-    ``offsets`` are the inbox offsets of this collaboration, delta-coded: the first, then differences (R28).
+    ``offsets`` are its inbox offsets, delta-coded: the first, then differences (R28).
     """
 
-    applied: int
+    applied: Count
     state: CollaborationState
-    offsets: tuple[int, ...] = ()
+    offsets: tuple[Count, ...] = ()

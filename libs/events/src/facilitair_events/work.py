@@ -5,14 +5,16 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from facilitair_events.definitions import Agent, Output
-from facilitair_events.requests import Fault, Usage
+from facilitair_events.numbers import Count, Ordinal, Seconds
+from facilitair_events.requests import CallOutcome, Fault, Usage
 from facilitair_events.text import Text
 
 
 class StepOutput(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The latest output of a step id, as templates and expressions see it.
 
-    ``json`` says that the text is JSON; ``value`` is its decoded form unless the text is over ``STATE_LIMIT_BYTES``.
+    ``json`` says that the text is JSON.
+    ``value`` is its decoded form unless the text is over ``STATE_LIMIT_BYTES``.
     """
 
     text: Text
@@ -32,7 +34,7 @@ class FinishedCall(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Correction(Struct, frozen=True, kw_only=True):
-    """An answer of an earlier attempt that broke the declared output, and what was wrong with it."""
+    """An answer of an earlier attempt that broke the declared output, and what was wrong."""
 
     output: Text
     fault: Fault
@@ -48,17 +50,17 @@ class RunAttempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     collaboration: str
     path: str
     step: str
-    attempt: int
+    attempt: Ordinal
     agent: Agent
     input: str
     task: Text
-    timeout_s: float
+    timeout_s: Seconds
     project: str
     actor: str
     output: Output = Output()
     inputs: dict[str, Any] = {}
     outputs: dict[str, StepOutput] = {}
-    iteration: int = 1
+    iteration: Ordinal = 1
     finished: tuple[FinishedCall, ...] = ()
     correction: Correction | None = None
     priority: Literal["interactive", "batch"] = "interactive"
@@ -68,7 +70,7 @@ class AttemptRef(Struct, frozen=True):
     """Names an attempt of a collaboration."""
 
     path: str
-    attempt: int
+    attempt: Ordinal
 
 
 class StopAttempts(Struct, frozen=True, kw_only=True):
@@ -83,15 +85,15 @@ class CallClaimed(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A process wants to make a call; the first claim of a call id in the log may (R19).
 
     ``nonce`` is fresh for each claim, ``incarnation`` names the process.
-    ``fence`` says that nothing will be asked: the claim only keeps a silent claimant from going on (R20).
+    ``fence`` says that nothing will be asked: it keeps a silent claimant from going on (R20).
     """
 
     call_id: str
     nonce: str
     incarnation: str
     path: str
-    attempt: int
-    index: int
+    attempt: Ordinal
+    index: Count
     fence: bool = False
 
 
@@ -101,7 +103,7 @@ class CallRenewed(Struct, frozen=True, kw_only=True):
     call_id: str
     nonce: str
     path: str
-    attempt: int
+    attempt: Ordinal
 
 
 class CallVoided(Struct, frozen=True, kw_only=True):
@@ -110,7 +112,7 @@ class CallVoided(Struct, frozen=True, kw_only=True):
     call_id: str
     nonce: str
     path: str
-    attempt: int
+    attempt: Ordinal
 
 
 class CallDone(Struct, frozen=True, kw_only=True):
@@ -119,8 +121,8 @@ class CallDone(Struct, frozen=True, kw_only=True):
     call_id: str
     nonce: str
     path: str
-    attempt: int
-    outcome: Literal["completed", "failed", "unknown", "void"]
+    attempt: Ordinal
+    outcome: CallOutcome
     last: bool
 
 

@@ -14,7 +14,7 @@ from facilitair_events.collaboration import (
 from facilitair_events.ids import call_id
 from facilitair_events.requests import Fault
 from facilitair_events.state import CallState, Ending, StepState
-from facilitair_events.text import Text
+from facilitair_events.text import Text, personal
 from facilitair_events.topics import WORKER_CONTROL
 from facilitair_events.work import AttemptRef, StopAttempts
 from facilitair_workflows.reducing.draft import Draft
@@ -89,7 +89,8 @@ def _emit_terminal(draft: Draft, ending: Ending, *, common: dict[str, Any]) -> N
         fault = ending.fault or Fault(code="internal", message="the reason was lost")
         draft.emit(CollaborationFailed, fault=fault, step=ending.step, **common)
     elif ending.kind == "cancelled":
-        draft.emit(CollaborationCancelled, actor=ending.actor or "", reason=ending.reason, **common)
+        reason = personal(ending.reason) if ending.reason else None
+        draft.emit(CollaborationCancelled, actor=ending.actor or "", reason=reason, **common)
     else:
         draft.emit(CollaborationExpired, timeout_s=draft.definition.timeout_s, **common)
 

@@ -14,7 +14,7 @@ from facilitair_events.requests import (
     Fault,
 )
 from facilitair_events.state import CollaborationState, Ending
-from facilitair_events.text import Text, for_state
+from facilitair_events.text import Text, for_state, personal_json
 from facilitair_workflows.reducing import ending, progress
 from facilitair_workflows.reducing.draft import TERMINAL, Draft
 from facilitair_workflows.reducing.view import view_of
@@ -65,7 +65,7 @@ def on_first_requested(draft: Draft, request: CollaborationRequested) -> None:
         actor=request.actor,
         task=request.task,
         steps=tuple(_ids(definition.steps)),
-        inputs=request.inputs,
+        inputs=personal_json(request.inputs) if request.inputs else None,
     )
     draft.set(status="running")
     draft.reply(request.reply_to, "accepted")

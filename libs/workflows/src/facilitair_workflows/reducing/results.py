@@ -25,8 +25,7 @@ def on_call_reported(draft: Draft, report: CallReported) -> None:
     known = draft.calls.get(report.call_id)
     draft.calls[report.call_id] = _counted(report, known, step=step)
     if (
-        known is None
-        and step is not None
+        step is not None
         and step.open == report.attempt
         and report.outcome in ("unknown", "void")
     ):
@@ -130,9 +129,7 @@ def _completed(draft: Draft, step: StepState, *, report: AttemptReported, answer
         if call.path == step.path:
             draft.calls[ident] = replace(call, output=None)
     _emit_completed(draft, step, report=report)
-    draft.emit(
-        StepCompleted, step=step.path, agent=step.agent, attempt=report.attempt, value=output.value
-    )
+    draft.emit(StepCompleted, step=step.path, agent=step.agent, attempt=report.attempt)
     progress.advance(draft)
 
 

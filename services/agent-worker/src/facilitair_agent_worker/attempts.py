@@ -1,0 +1,257 @@
+"""Running attempts: claim, call, stream, report (PROTOCOL R17-R23)."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import structlog
+from msgspec import Struct
+
+from facilitair_agent_worker.calling import Answer, Caller
+from facilitair_agent_worker.claims import Claim, Claims
+from facilitair_agent_worker.domain import check_output, unfenced
+from facilitair_agent_worker.errors import AttemptFaultError, UnknownProviderError
+from facilitair_agent_worker.ledger import AttemptKey, Ledger
+from facilitair_agent_worker.openings import opening
+from facilitair_agent_worker.prompts import Prepared, prepare
+from facilitair_agent_worker.reports import Reports
+from facilitair_agent_worker.stops import Stops
+from facilitair_agent_worker.tokens import AttemptStream, TokenWriter
+from facilitair_events.envelope import Envelope
+from facilitair_events.keys import collaboration_key
+from facilitair_events.requests import AttemptReported, CallOutcome, CallReported, Fault
+from facilitair_events.work import FinishedCall, RunAttempt
+from facilitair_llm.catalog import cost_usd
+from facilitair_llm.providers import ChatModel
+from facilitair_runtime.artifacts import ArtifactStore, load_text, store_text
+
+LEASE_SHARE = 3
+"""A claim older than the lease divided by this is not used any more (R19)."""
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """What bounds a worker. ``lease_s`` is the lease of R20."""
+
+    calls_in_flight: int
+    max_output_bytes: int
+    lease_s: float
+
+
+class Tools(Struct, frozen=True, kw_only=True):
+    """What running an attempt needs, each with one job. ``clock_s`` is suspend-aware."""
+
+    ledger: Ledger
+    claims: Claims
+    stops: Stops
+    tokens: TokenWriter
+    reports: Reports
+    artifacts: ArtifactStore
+    models: Mapping[str, ChatModel]
+    clock_s: Callable[[], float]
+
+
+class Job(Struct, frozen=True, kw_only=True):
+    """An attempt on its way through this process."""
+
+    key: AttemptKey
+    task: RunAttempt
+    cause: Envelope
+
+    @property
+    def stream(self) -> AttemptStream:
+        """A stream for what the attempt writes."""
+        return AttemptStream(
+            key=collaboration_key(self.cause.tenant, self.task.collaboration).encode(),
+            step=self.task.path,
+            attempt=self.task.attempt,
+            agent=self.task.agent.name,
+        )
+
+
+class Attempts:
+    """Takes tasks, and runs the calls that follow from them as tasks of ``group``.
+
+    ``take`` returns once the task's record is not needed any more: when the claim was read back, or
+    when the answer is acked (R21).
+    """
+
+    def __init__(self, *, tools: Tools, limits: Limits, group: asyncio.TaskGroup) -> None:
+        self._tools = tools
+        self._limits = limits
+        self._group = group
+        self._slots = asyncio.Semaphore(limits.calls_in_flight)
+        self._held: set[AttemptKey] = set()
+
+    @property
+    def running(self) -> int:
+        """How many attempts this process holds."""
+        return len(self._held)
+
+    async def take(self, job: Job) -> None:
+        """Start an attempt, unless it was ever claimed or is stopped."""
+        tools = self._tools
+        if job.key in self._held or tools.ledger.claimed(job.key.task, job.key.attempt):
+            return
+        self._held.add(job.key)
+        try:
+            started = await self._start(job)
+        except BaseException:
+            self._held.discard(job.key)
+            raise
+        if not started:
+            self._held.discard(job.key)
+
+    async def _start(self, job: Job) -> bool:
+        """True when a call was claimed and goes on in the background."""
+        reason = self._tools.stops.reason(job.key)
+        if reason is not None:
+            await self._refuse(job, Fault(code="stopped", message=f"stopped: {reason}"))
+            return False
+        try:
+            prepared = await prepare(job.task, artifacts=self._tools.artifacts)
+            model = self._model(prepared)
+        except AttemptFaultError as error:
+            await self._refuse(job, error.fault)
+            return False
+        if prepared.finished is not None:
+            await self._reuse(job, prepared, finished=prepared.finished)
+            return False
+        return await self._claim(job, prepared, model=model)
+
+    def _model(self, prepared: Prepared) -> ChatModel:
+        try:
+            return self._tools.models[prepared.model.provider]
+        except KeyError:
+            error = UnknownProviderError(
+                provider=prepared.model.provider, known=tuple(self._tools.models)
+            )
+            fault = Fault(code="provider_unknown", message=str(error))
+            raise AttemptFaultError(fault=fault) from error
+
+    async def _claim(self, job: Job, prepared: Prepared, *, model: ChatModel) -> bool:
+        await self._slots.acquire()
+        claim = None
+        try:
+            claim = await self._tools.claims.claim(job.key, index=0, cause=job.cause)
+        finally:
+            if claim is None:
+                self._slots.release()
+        if claim is None:
+            return False
+        self._group.create_task(self._run(job, prepared, claim=claim, model=model))
+        return True
+
+    async def _run(self, job: Job, prepared: Prepared, *, claim: Claim, model: ChatModel) -> None:
+        try:
+            with structlog.contextvars.bound_contextvars(
+                collaboration=job.task.collaboration, step=job.task.path, attempt=job.task.attempt
+            ):
+                await self._call(job, prepared, claim=claim, model=model)
+        finally:
+            self._slots.release()
+            self._held.discard(job.key)
+
+    async def _call(self, job: Job, prepared: Prepared, *, claim: Claim, model: ChatModel) -> None:
+        tools, stream = self._tools, job.stream
+        began_s = tools.clock_s()
+        if began_s - claim.sent_s > self._limits.lease_s / LEASE_SHARE:
+            await self._void(job, claim)
+            return
+        tools.tokens.open(stream, opening(job.task, prepared.model, cause=job.cause))
+        caller = Caller(
+            model=model,
+            on_text=partial(tools.tokens.write, stream),
+            max_output_bytes=self._limits.max_output_bytes,
+        )
+        tools.stops.watch(
+            job.key, lambda: caller.stop(tools.stops.reason(job.key) or "asked to stop")
+        )
+        try:
+            answer = await caller.call(
+                prepared.request,
+                call_id=claim.call_id,
+                tenant=job.cause.tenant,
+                timeout_s=job.task.timeout_s,
+            )
+        finally:
+            tools.stops.unwatch(job.key)
+        duration_ms = round((tools.clock_s() - began_s) * 1000)
+        await tools.tokens.flush()
+        await self._report(job, prepared, claim=claim, answer=answer, duration_ms=duration_ms)
+
+    async def _void(self, job: Job, claim: Claim) -> None:
+        """Too much time passed since the claim was sent: somebody may think us dead (R19)."""
+        await self._tools.claims.void(claim, cause=job.cause)
+        report = CallReported(
+            call_id=claim.call_id,
+            path=job.task.path,
+            attempt=job.task.attempt,
+            index=claim.index,
+            outcome="void",
+        )
+        await self._tools.reports.send(job.key.task, [report], cause=job.cause)
+        await self._tools.claims.done(claim, outcome="void", last=True, cause=job.cause)
+
+    async def _report(
+        self, job: Job, prepared: Prepared, *, claim: Claim, answer: Answer, duration_ms: int
+    ) -> None:
+        task, model = job.task, prepared.model
+        text = await store_text(
+            self._tools.artifacts, job.cause.tenant, task.collaboration, answer.text
+        )
+        outcome: CallOutcome = "failed" if answer.fault else "completed"
+        call = CallReported(
+            call_id=claim.call_id,
+            path=task.path,
+            attempt=task.attempt,
+            index=claim.index,
+            outcome=outcome,
+            model=answer.model or model.name,
+            request_digest=prepared.digest,
+            finish_reason=answer.finish_reason,
+            usage=answer.usage,
+            cost_usd=cost_usd(model.prices, answer.usage) if answer.usage else None,
+            simulated=model.simulated,
+            output=text if answer.fault is None else None,
+            fault=answer.fault,
+            duration_ms=duration_ms,
+        )
+        attempt = await self._judge(job, answer.text, fault=answer.fault)
+        await self._tools.reports.send(job.key.task, [call, attempt], cause=job.cause)
+        await self._tools.claims.done(claim, outcome=outcome, last=True, cause=job.cause)
+        structlog.get_logger().info("call reported", outcome=outcome, duration_ms=duration_ms)
+
+    async def _judge(self, job: Job, text: str, *, fault: Fault | None) -> AttemptReported:
+        """The attempt's outcome, from how the call ended and from the declared output."""
+        value = None
+        if fault is None:
+            value, fault = check_output(text, job.task.output)
+        if job.task.output.kind == "json" and fault is None:
+            text = unfenced(text)
+        return AttemptReported(
+            path=job.task.path,
+            attempt=job.task.attempt,
+            outcome="failed" if fault else "completed",
+            output=await store_text(
+                self._tools.artifacts, job.cause.tenant, job.task.collaboration, text
+            ),
+            value=value,
+            fault=fault,
+        )
+
+    async def _reuse(self, job: Job, prepared: Prepared, *, finished: FinishedCall) -> None:
+        """Answer with a call that an earlier attempt paid for (R22)."""
+        tools, stream = self._tools, job.stream
+        text = await load_text(tools.artifacts, finished.output)
+        tools.tokens.open(stream, opening(job.task, prepared.model, cause=job.cause))
+        tools.tokens.write(stream, text)
+        await tools.tokens.flush()
+        report = await self._judge(job, text, fault=None)
+        await tools.reports.send(job.key.task, [report], cause=job.cause)
+
+    async def _refuse(self, job: Job, fault: Fault) -> None:
+        """Answer a task that is never called, at cost 0."""
+        report = AttemptReported(
+            path=job.task.path, attempt=job.task.attempt, outcome="failed", fault=fault
+        )
+        await self._tools.reports.send(job.key.task, [report], cause=job.cause)

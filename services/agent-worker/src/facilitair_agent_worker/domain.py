@@ -1,0 +1,108 @@
+"""What an attempt asks and how its answer is judged: pure functions."""
+
+import hashlib
+from typing import Any, Final
+
+import jsonschema
+import msgspec
+
+from facilitair_events.definitions import Model, Output
+from facilitair_events.requests import Fault
+from facilitair_events.work import RunAttempt
+from facilitair_llm.calls import ChatMessage, ChatRequest, FinishReason
+from facilitair_llm.errors import ProviderError
+
+SHOWN_CHARACTERS: Final = 200
+"""How much of a schema fault is told to the model and to the user."""
+
+_STOPS: Final[dict[str, str]] = {
+    "length": "the model stopped at its output limit; raise max_output_tokens or ask for less",
+    "content_filter": "the provider's content filter cut the answer",
+    "refusal": "the model refused to answer",
+    "tool_calls": "the model asked for a tool, and this agent has none",
+    "other": "the model stopped for a reason that is not known here",
+}
+
+
+def chat_request(
+    task: RunAttempt, model: Model, *, rendered: str, rejected: str | None
+) -> ChatRequest:
+    """Build the request of an attempt.
+
+    ``rendered`` is the step's input, ``rejected`` the answer that the task's correction is about.
+    """
+    messages = [
+        ChatMessage(role="system", content=task.agent.prompt),
+        ChatMessage(role="user", content=rendered),
+    ]
+    if task.correction is not None and rejected is not None:
+        messages.append(ChatMessage(role="assistant", content=rejected))
+        messages.append(ChatMessage(role="user", content=_complaint(task.correction.fault)))
+    return ChatRequest(
+        model=model.name,
+        messages=tuple(messages),
+        temperature=task.agent.temperature,
+        max_output_tokens=_output_limit(task, model),
+        response_schema=task.output.json_schema if task.output.kind == "json" else None,
+    )
+
+
+def _complaint(fault: Fault) -> str:
+    return (
+        f"That answer cannot be used: {fault.message}\nAnswer again, completely and only as asked."
+    )
+
+
+def _output_limit(task: RunAttempt, model: Model) -> int | None:
+    limits = [task.agent.max_output_tokens, model.max_output_tokens]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def request_digest(request: ChatRequest) -> str:
+    """Equal digests of prompt, model, parameters, tools and schema allow reuse (R22)."""
+    return hashlib.sha256(msgspec.json.encode(request, order="deterministic")).hexdigest()
+
+
+def check_finish(reason: FinishReason) -> Fault | None:
+    """What is wrong with how an answer ended; None for a natural end."""
+    if reason == "stop":
+        return None
+    return Fault(code=f"stopped_by_{reason}", message=_STOPS[reason])
+
+
+def check_output(text: str, output: Output) -> tuple[Any, Fault | None]:
+    """``(decoded value, None)`` for an answer that is as declared, else ``(None, fault)``.
+
+    A fault has the code ``output_invalid``, which the reducer answers with a correction.
+    """
+    if output.kind == "text":
+        return None, None if text.strip() else _invalid("the answer is empty")
+    try:
+        value = msgspec.json.decode(unfenced(text))
+    except (msgspec.DecodeError, RecursionError) as error:
+        return None, _invalid(f"the answer is not JSON: {error}")
+    try:
+        jsonschema.validate(value, output.json_schema or {})
+    except jsonschema.ValidationError as error:
+        where = "".join(f"[{part!r}]" for part in error.absolute_path)
+        reason = error.message[:SHOWN_CHARACTERS]
+        return None, _invalid(f"the answer{where} breaks the schema: {reason}")
+    return value, None
+
+
+def _invalid(message: str) -> Fault:
+    return Fault(code="output_invalid", message=message, retryable=True)
+
+
+def unfenced(text: str) -> str:
+    """The inside of a single fenced block; models wrap JSON in one even when told not to."""
+    stripped = text.strip()
+    if not (stripped.startswith("```") and stripped.endswith("```") and "\n" in stripped):
+        return stripped
+    return stripped[stripped.index("\n") + 1 : -3]
+
+
+def fault_of(error: ProviderError) -> Fault:
+    """A provider's trouble in the words of the log."""
+    detail = None if error.retry_after_s is None else {"retry_after_s": error.retry_after_s}
+    return Fault(code=error.kind, message=error.message, retryable=error.retryable, detail=detail)

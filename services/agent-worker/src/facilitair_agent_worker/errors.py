@@ -1,0 +1,23 @@
+"""What this service raises."""
+
+from facilitair_events.requests import Fault
+
+
+class WorkerError(Exception):
+    """Root of what this package raises."""
+
+
+class AttemptFaultError(WorkerError):
+    """An attempt cannot go on; ``fault`` is what its report says."""
+
+    def __init__(self, *, fault: Fault) -> None:
+        self.fault = fault
+        super().__init__(f"{fault.code}: {fault.message}")
+
+
+class UnknownProviderError(WorkerError):
+    """A task asks for a provider that is not set up here."""
+
+    def __init__(self, *, provider: str, known: tuple[str, ...]) -> None:
+        self.provider = provider
+        super().__init__(f"provider {provider!r} is not set up here; there is {', '.join(known)}")

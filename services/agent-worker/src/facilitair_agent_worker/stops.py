@@ -1,0 +1,42 @@
+"""Which attempts were stopped, as ``worker-control`` says (R23)."""
+
+from collections.abc import Callable
+
+from facilitair_agent_worker.ledger import AttemptKey
+from facilitair_events.keys import split_collaboration_key, task_key
+from facilitair_events.work import StopAttempts
+from facilitair_messaging.messages import Incoming
+
+
+class Stops:
+    """Remembers every stop that the topic still holds, and wakes the attempt that runs."""
+
+    def __init__(self) -> None:
+        self._stopped: dict[AttemptKey, str] = {}
+        self._running: dict[AttemptKey, Callable[[], None]] = {}
+
+    def apply(self, incoming: Incoming) -> None:
+        """Take in one record of the topic."""
+        if not isinstance(incoming.data, StopAttempts):
+            return
+        tenant, collaboration = split_collaboration_key(incoming.record.key or b"")
+        for ref in incoming.data.attempts:
+            key = AttemptKey(task_key(tenant, collaboration, ref.path), ref.attempt)
+            self._stopped[key] = incoming.data.reason
+            wake = self._running.get(key)
+            if wake is not None:
+                wake()
+
+    def reason(self, key: AttemptKey) -> str | None:
+        """Why an attempt was stopped; None when it was not."""
+        return self._stopped.get(key)
+
+    def watch(self, key: AttemptKey, wake: Callable[[], None]) -> None:
+        """Call ``wake`` once when the attempt is stopped, also when it was already."""
+        self._running[key] = wake
+        if key in self._stopped:
+            wake()
+
+    def unwatch(self, key: AttemptKey) -> None:
+        """The attempt is over."""
+        self._running.pop(key, None)

@@ -1,0 +1,110 @@
+"""The token path: chunks of all attempts leave in one produce request per tick (DESIGN section 7).
+
+A tick follows the last one at once, so an idle worker sends a chunk as it comes,
+and a busy one sends what gathered while the log took the last batch.
+"""
+
+import asyncio
+from typing import Final
+
+from facilitair_agent_worker.readback import ReadBack
+from facilitair_events.codec import encode
+from facilitair_events.envelope import Headers
+from facilitair_events.stream import Token
+from facilitair_events.topics import COLLABORATION_STREAM
+from facilitair_messaging.errors import ProduceUnknownError
+from facilitair_messaging.ports import Message, Producer
+
+TOKEN_TYPE: Final = b"facilitair.token.v1"
+
+
+class AttemptStream:
+    """The stream of one attempt: what is written and not yet sent."""
+
+    def __init__(self, *, key: bytes, step: str, attempt: int, agent: str) -> None:
+        self.key = key
+        self.step = step
+        self.attempt = attempt
+        self.agent = agent
+        self.index = 0
+        self.opening: Message | None = None
+        self.pending: list[str] = []
+        self._where: Headers = (("step", step.encode()), ("attempt", str(attempt).encode()))
+
+    def take(self) -> list[Message]:
+        """The records that carry what is pending; one for all its text."""
+        messages = []
+        if self.opening is not None:
+            messages.append(self.opening)
+            self.opening = None
+        if self.pending:
+            text = "".join(self.pending)
+            self.pending.clear()
+            messages.append(self._record(text))
+        return messages
+
+    def _record(self, text: str) -> Message:
+        value = encode(
+            Token(
+                step=self.step, attempt=self.attempt, agent=self.agent, index=self.index, text=text
+            )
+        )
+        index = str(self.index).encode()
+        self.index += 1
+        headers = (("ce_type", TOKEN_TYPE), *self._where, ("index", index))
+        return Message(COLLABORATION_STREAM, self.key, value, headers)
+
+
+class TokenWriter:
+    """Sends what attempts write, in order, each record until it is acked."""
+
+    def __init__(self, *, producer: Producer, read_back: ReadBack) -> None:
+        self._producer = producer
+        self._read_back = read_back
+        self._dirty: dict[int, AttemptStream] = {}
+        self._flushes: list[asyncio.Future[None]] = []
+        self._wake = asyncio.Event()
+
+    def open(self, stream: AttemptStream, opening: Message) -> None:
+        """Announce an attempt; the announcement precedes its first token (R7)."""
+        stream.opening = opening
+        self._touch(stream)
+
+    def write(self, stream: AttemptStream, text: str) -> None:
+        """Add text; it leaves with the next tick."""
+        stream.pending.append(text)
+        self._touch(stream)
+
+    async def flush(self) -> None:
+        """Return when everything written before is acked; a result follows its last chunk (R7)."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._flushes.append(done)
+        self._wake.set()
+        await done
+
+    def _touch(self, stream: AttemptStream) -> None:
+        self._dirty[id(stream)] = stream
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Tick until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            streams, self._dirty = self._dirty, {}
+            flushes, self._flushes = self._flushes, []
+            messages = [message for stream in streams.values() for message in stream.take()]
+            await self._send(messages)
+            for flush in flushes:
+                if not flush.done():
+                    flush.set_result(None)
+
+    async def _send(self, messages: list[Message]) -> None:
+        while messages:
+            try:
+                acks = await self._producer.send(messages)
+            except ProduceUnknownError:
+                messages = await self._read_back.missing(messages)
+            else:
+                self._read_back.acked(COLLABORATION_STREAM, acks)
+                return
