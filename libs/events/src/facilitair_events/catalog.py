@@ -1,4 +1,4 @@
-"""Records of ``catalog``: immutable versions of definitions, and small labels that point at them (R10)."""
+"""Records of ``catalog``: immutable versions of definitions, and labels that point at them."""
 
 from typing import Any, Literal
 

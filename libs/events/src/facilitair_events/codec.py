@@ -1,21 +1,28 @@
-"""The one codec: Struct to JSON bytes and back, with errors that name the field."""
+"""The one codec: Struct to JSON bytes and back, with errors that name the field.
 
+What it settles: a value is one line; a field that a reader does not know is ignored; of a key
+that stands twice the last one counts; NaN, infinities and lone surrogates are refused both ways.
+"""
+
+from collections.abc import Iterator
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, inspect
 
-from facilitair_events.errors import DecodeError, UnknownTypeError
+from facilitair_events.errors import DecodeError, EncodeError, UnknownTypeError
 from facilitair_events.types import NAMES, TYPES
 
-# No sorting: the order of a mapping is part of a state, and a state read back must decide as the one in memory did.
+# No sorting: the order of a mapping is part of a state, and a state read back must decide as the
+# one in memory did.
 _encoder = msgspec.json.Encoder(decimal_format="string")
 
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_UNWRITABLE = (UnicodeEncodeError, RecursionError, OverflowError, TypeError, ValueError)
 
-@cache
-def _decoder(struct: type[Struct]) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(struct)
+# JSON changes these in silence: NaN becomes null, a tuple a list, a Decimal a string.
+_CHANGEABLE: Final = (inspect.AnyType, inspect.FloatType, inspect.DateTimeType)
 
 
 def type_name(data: Struct) -> str:
@@ -27,9 +34,19 @@ def type_name(data: Struct) -> str:
 
 
 def encode(data: Struct) -> bytes:
-    """JSON of a registered Struct: one line, the same bytes for equal values."""
-    type_name(data)
-    return _encoder.encode(data)
+    """JSON of a registered Struct, without a newline; mappings keep their order.
+
+    Raises UnknownTypeError, or EncodeError naming the field when a reader would not get back what
+    ``data`` holds.
+    """
+    name = type_name(data)
+    try:
+        value = _encoder.encode(data)
+    except _UNWRITABLE as error:
+        raise EncodeError(type_name=name, reason=f"{error} - at `{_unwritable(data)}`") from error
+    if _is_changeable(type(data)):
+        _check_reads_back(name, value, data=data)
+    return value
 
 
 def decode(name: str, value: bytes) -> Struct:
@@ -43,6 +60,95 @@ def decode(name: str, value: bytes) -> Struct:
         raise UnknownTypeError(type_name=name) from None
     try:
         decoded: Struct = _decoder(struct).decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise DecodeError(type_name=name, reason=str(error)) from error
     return decoded
+
+
+@cache
+def _decoder(struct: type[Struct]) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(struct)
+
+
+@cache
+def _is_changeable(struct: type[Struct]) -> bool:
+    """Whether a value of this type can be read back as another; tokens and the ledger cannot."""
+    return any(isinstance(found, _CHANGEABLE) for found in _reachable(inspect.type_info(struct)))
+
+
+def _reachable(root: inspect.Type) -> Iterator[inspect.Type]:
+    """Every type inside ``root``, each once."""
+    seen: set[int] = set()
+    waiting = [root]
+    while waiting:
+        found = waiting.pop()
+        if id(found) in seen:
+            continue
+        seen.add(id(found))
+        yield found
+        waiting.extend(_inside(found))
+
+
+def _inside(found: inspect.Type) -> list[inspect.Type]:
+    match found:
+        case inspect.StructType(fields=fields):
+            return [field.type for field in fields]
+        case inspect.UnionType(types=types):
+            return list(types)
+        case inspect.DictType(key_type=key, value_type=value):
+            return [key, value]
+        case inspect.VarTupleType(item_type=item):
+            return [item]
+        case inspect.Metadata(type=inner):
+            return [inner]
+        case _:
+            return []
+
+
+def _check_reads_back(name: str, value: bytes, *, data: Struct) -> None:
+    try:
+        read = _decoder(type(data)).decode(value)
+    except _UNREADABLE as error:
+        raise EncodeError(type_name=name, reason=str(error)) from error
+    if read != data:
+        path = _different(read, data)
+        raise EncodeError(type_name=name, reason=f"JSON cannot hold this value - at `{path}`")
+
+
+def _parts(value: Any) -> list[tuple[str, Any]]:
+    """The parts of a value, each with its step of a path."""
+    if isinstance(value, Struct):
+        return [(f".{name}", getattr(value, name)) for name in value.__struct_fields__]
+    if isinstance(value, dict):
+        return [(f"[{key!r}]", item) for key, item in value.items()]
+    if isinstance(value, (list, tuple)):
+        return [(f"[{index}]", item) for index, item in enumerate(value)]
+    return []
+
+
+def _unwritable(value: Any) -> str:
+    """The path of the first part that cannot be encoded; called only when there is one."""
+    path = "$"
+    while True:
+        for step, part in _parts(value):
+            try:
+                _encoder.encode(part)
+            except _UNWRITABLE:
+                path, value = path + step, part
+                break
+        else:
+            return path
+
+
+def _different(read: Any, written: Any) -> str:
+    """The path of the first part that differs; called only when there is one."""
+    path = "$"
+    while type(read) is type(written):
+        got = dict(_parts(read))
+        for step, part in _parts(written):
+            if step not in got or got[step] != part:
+                path, read, written = path + step, got.get(step), part
+                break
+        else:
+            return path
+    return path

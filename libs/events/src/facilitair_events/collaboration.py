@@ -1,37 +1,52 @@
-"""The public record of a collaboration: every event has ``collaboration``, ``seq`` (dense from 1) and ``at``."""
+"""The public record of a collaboration: what its reducer decided, one dense ``seq`` per event.
+
+These are kept for ever: what users or models wrote stands in ``Personal`` fields only (R37).
+``actor`` is an id, never a name or an address.
+"""
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from facilitair_events.numbers import Count, Ordinal, Seconds, check_amounts
 from facilitair_events.requests import Fault, Usage
-from facilitair_events.text import Text
+from facilitair_events.text import Personal, Text
 
 Instant = Annotated[datetime, Meta(tz=True)]
 
 
 class PublicEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What all public events repeat, because a viewer sees only the value. ``at`` is the reducer's now."""
+    """What all public events repeat, because a viewer sees only the value.
+
+    ``seq`` is dense from 1, ``at`` is the reducer's now.
+    """
 
     collaboration: str
-    seq: int
+    seq: Ordinal
     at: Instant
 
 
 class Totals(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a collaboration or a step used. ``cost_usd`` is null when any call has no known price."""
+    """What a collaboration or a step used; ``cost_usd`` is null when a call has no known price."""
 
     usage: Usage = Usage()
-    calls: int = 0
+    calls: Count = 0
     cost_usd: Decimal | None = None
-    unknown_calls: int = 0
+    unknown_calls: Count = 0
     simulated: bool = False
+
+    def __post_init__(self) -> None:
+        check_amounts(cost_usd=self.cost_usd)
 
 
 class CollaborationAccepted(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):
-    """The request is valid and work starts. ``steps`` are the ids in definition order, groups before their members."""
+    """The request is valid and work starts.
+
+    ``steps`` are the ids in definition order, groups before their members.
+    ``inputs`` is the JSON object that was asked with; null when it was empty.
+    """
 
     workflow: str
     workflow_version: str
@@ -40,7 +55,7 @@ class CollaborationAccepted(PublicEvent, frozen=True, kw_only=True, omit_default
     actor: str
     task: Text
     steps: tuple[str, ...]
-    inputs: dict[str, Any] = {}
+    inputs: Personal | None = None
 
 
 class CollaborationRefused(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):
@@ -50,19 +65,19 @@ class CollaborationRefused(PublicEvent, frozen=True, kw_only=True, omit_defaults
 
 
 class CollaborationCompleted(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):
-    """Terminal. The result is the output of ``step`` in its attempt ``attempt``; null when that step was skipped."""
+    """Terminal. The result is what ``attempt`` of ``step`` gave; null when that was skipped."""
 
-    duration_ms: int
+    duration_ms: Count
     totals: Totals
     step: str | None = None
-    attempt: int | None = None
+    attempt: Ordinal | None = None
 
 
 class CollaborationFailed(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):
     """Terminal. ``step`` names the one that failed, if it was a step."""
 
     fault: Fault
-    duration_ms: int
+    duration_ms: Count
     totals: Totals
     step: str | None = None
 
@@ -71,25 +86,25 @@ class CollaborationCancelled(PublicEvent, frozen=True, kw_only=True, omit_defaul
     """Terminal. Somebody asked for the end."""
 
     actor: str
-    duration_ms: int
+    duration_ms: Count
     totals: Totals
-    reason: str | None = None
+    reason: Personal | None = None
 
 
 class CollaborationExpired(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):
     """Terminal. The workflow's ``timeout_s`` passed."""
 
-    timeout_s: float
-    duration_ms: int
+    timeout_s: Seconds
+    duration_ms: Count
     totals: Totals
 
 
 class StepScheduled(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):
-    """Attempt ``attempt`` of a step was handed to the workers. ``reason`` says why there is one more."""
+    """Attempt ``attempt`` of a step was handed to the workers; ``reason`` is why there is one."""
 
     step: str
     agent: str
-    attempt: int
+    attempt: Ordinal
     model: str
     reason: str = "first"
 
@@ -98,22 +113,22 @@ class StepStarted(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):
     """Iteration ``iteration`` (from 1) of a repeated group begins."""
 
     step: str
-    iteration: int
+    iteration: Ordinal
 
 
 class StepCompleted(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):
-    """A step is done. An agent's text is in the ``attempt.completed`` of ``attempt``; a group counts its iterations.
+    """A step is done.
 
-    ``value`` is the decoded output of a step that answers in JSON.
+    An agent's answer is the ``output`` of the ``attempt.completed`` that names ``attempt``.
+    A group counts its iterations.
     ``exhausted`` says that a group ended because of ``max`` while its ``until`` was still false.
     """
 
     step: str
     agent: str | None = None
-    attempt: int | None = None
-    iterations: int | None = None
+    attempt: Ordinal | None = None
+    iterations: Count | None = None
     exhausted: bool = False
-    value: Any = None
 
 
 class StepFailed(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):
@@ -125,7 +140,7 @@ class StepFailed(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class StepSkipped(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):
-    """A step does not run because its ``when`` is false. Steps that need it run without its output."""
+    """A step does not run because its ``when`` is false; what needs it runs without its output."""
 
     step: str
     reason: str = "when"
@@ -136,12 +151,12 @@ class AttemptCompleted(PublicEvent, frozen=True, kw_only=True, omit_defaults=Tru
 
     step: str
     agent: str
-    attempt: int
+    attempt: Ordinal
     output: Text
     totals: Totals
     model: str | None = None
     finish_reason: str | None = None
-    duration_ms: int | None = None
+    duration_ms: Count | None = None
 
 
 class AttemptFailed(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):
@@ -149,18 +164,21 @@ class AttemptFailed(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):
 
     step: str
     agent: str
-    attempt: int
+    attempt: Ordinal
     fault: Fault
     totals: Totals
     retry_at: Instant | None = None
 
 
 class AttemptUnknown(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):
-    """An attempt went silent: whether its open call was answered is not known. ``void`` means it was never asked."""
+    """An attempt went silent: whether its open call was answered is not known.
+
+    ``void`` means that nothing was asked.
+    """
 
     step: str
     agent: str
-    attempt: int
+    attempt: Ordinal
     call_id: str
     void: bool = False
     retry_at: Instant | None = None

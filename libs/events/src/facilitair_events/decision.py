@@ -25,7 +25,7 @@ class Received(Struct, frozen=True, kw_only=True):
 
 
 class Command(Struct, frozen=True, kw_only=True):
-    """A record for a topic that another service owns; produced only after all events are acked (R7)."""
+    """A record for a topic that others read; produced after all events are acked (R7)."""
 
     topic: str
     key: str

@@ -1,12 +1,15 @@
 """A workflow as a collaboration carries it: resolved, versioned, complete.
 
-The gateway resolves names and labels into one ``Definition``; the reducer and the worker never look anything up.
+The gateway resolves names and labels into one ``Definition``.
+The reducer and the worker never look anything up.
 """
 
 from decimal import Decimal
 from typing import Any, Literal
 
 from msgspec import Struct
+
+from facilitair_events.numbers import Count, Ordinal, Seconds, check_amounts
 
 
 class Prices(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -17,14 +20,22 @@ class Prices(Struct, frozen=True, kw_only=True, omit_defaults=True):
     cached_input: Decimal | None = None
     reasoning: Decimal | None = None
 
+    def __post_init__(self) -> None:
+        check_amounts(
+            input=self.input,
+            output=self.output,
+            cached_input=self.cached_input,
+            reasoning=self.reasoning,
+        )
+
 
 class Model(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A model that an agent may be run on. ``name`` is what the provider is asked for."""
 
     name: str
     provider: str
-    context_window: int | None = None
-    max_output_tokens: int | None = None
+    context_window: Ordinal | None = None
+    max_output_tokens: Ordinal | None = None
     prices: Prices | None = None
     simulated: bool = False
 
@@ -43,7 +54,7 @@ class Agent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     prompt_version: str
     models: tuple[Model, ...]
     temperature: float | None = None
-    max_output_tokens: int | None = None
+    max_output_tokens: Ordinal | None = None
 
 
 class Retry(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -54,21 +65,23 @@ class Retry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     The wait before retry n is ``backoff_s * factor ** (n - 1)``, at most ``max_backoff_s``.
     """
 
-    max_attempts: int = 3
-    max_lost: int = 5
-    backoff_s: float = 1.0
+    max_attempts: Ordinal = 3
+    max_lost: Count = 5
+    backoff_s: Seconds = 1.0
     factor: float = 2.0
-    max_backoff_s: float = 30.0
+    max_backoff_s: Seconds = 30.0
 
 
 class Repeat(Struct, frozen=True, kw_only=True):
-    """Run the steps of a group until the CEL expression ``until`` is true, at most ``max`` times."""
+    """Run a group of steps until the CEL expression ``until`` is true, at most ``max`` times."""
 
     until: str
-    max: int
+    max: Ordinal
 
 
-class Output(Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"json_schema": "schema"}):
+class Output(
+    Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"json_schema": "schema"}
+):
     """What a step must answer with.
 
     ``corrections`` bounds the further attempts that are told what was wrong with an answer.
@@ -76,7 +89,7 @@ class Output(Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"jso
 
     kind: Literal["text", "json"] = "text"
     json_schema: dict[str, Any] | None = None
-    corrections: int = 2
+    corrections: Count = 2
 
 
 class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -91,7 +104,7 @@ class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
     agent: str | None = None
     input: str | None = None
     output: Output = Output()
-    timeout_s: float = 600.0
+    timeout_s: Seconds = 600.0
     retry: Retry = Retry()
     repeat: Repeat | None = None
     steps: tuple["Step", ...] = ()
@@ -110,4 +123,4 @@ class Definition(Struct, frozen=True, kw_only=True, omit_defaults=True):
     steps: tuple[Step, ...]
     agents: dict[str, Agent]
     output: str
-    timeout_s: float = 3600.0
+    timeout_s: Seconds = 3600.0

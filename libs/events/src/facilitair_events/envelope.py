@@ -1,5 +1,6 @@
 """Record headers: CloudEvents in binary mode, and ours."""
 
+import re
 from datetime import UTC, datetime
 from typing import Final
 
@@ -10,16 +11,32 @@ from facilitair_events.errors import HeaderError
 Headers = tuple[tuple[str, bytes], ...]
 
 SPEC_VERSION: Final = "1.0"
-_CLOUD_EVENTS: Final = ("ce_id", "ce_type", "ce_source", "ce_time", "ce_subject")
-_SEQ_DIGITS: Final = 18  # below 2**63; int() itself raises ValueError from 4,301 digits
-_OWN: Final = ("tenant", "project", "actor", "correlation", "causation", "traceparent")
+
+_FIELDS: Final = {
+    "ce_id": "id",
+    "ce_type": "type",
+    "ce_source": "source",
+    "ce_time": "time",
+    "ce_subject": "subject",
+    "tenant": "tenant",
+    "project": "project",
+    "actor": "actor",
+    "correlation": "correlation",
+    "causation": "causation",
+    "traceparent": "traceparent",
+    "seq": "seq",
+}
+_OPTIONAL: Final = frozenset({"causation", "traceparent", "seq"})
+_SEQ: Final = re.compile(r"[1-9][0-9]{0,17}")
 
 
 class Envelope(Struct, frozen=True, kw_only=True):
     """What every record but a token says about itself in its headers.
 
     ``id`` is unique for the fact: who writes a record again writes the same id.
-    ``correlation`` is shared by all that one request caused, ``causation`` is the id of the direct cause.
+    ``correlation`` is shared by all that one request caused.
+    ``causation`` is the id of the direct cause.
+    ``seq`` stands on public events only (R31).
     """
 
     id: str
@@ -47,37 +64,38 @@ def timestamp(at_ms: int) -> str:
 
 
 def to_headers(envelope: Envelope) -> Headers:
-    """Headers of a record, in a fixed order; absent values are left out."""
-    e = envelope
-    pairs = (
-        ("ce_specversion", SPEC_VERSION),
-        ("ce_id", e.id), ("ce_type", e.type), ("ce_source", e.source), ("ce_time", e.time), ("ce_subject", e.subject),
-        ("tenant", e.tenant), ("project", e.project), ("actor", e.actor), ("correlation", e.correlation),
-        ("causation", e.causation), ("traceparent", e.traceparent),
-        ("seq", None if e.seq is None else str(e.seq)),
-    )  # fmt: skip
-    return tuple((name, value.encode()) for name, value in pairs if value is not None)
+    """Headers of a record, in a fixed order; absent values are left out.
+
+    Raises HeaderError for a value that ``from_headers`` would refuse.
+    """
+    headers = [("ce_specversion", SPEC_VERSION.encode())]
+    for name, field in _FIELDS.items():
+        value = getattr(envelope, field)
+        if value is not None:
+            headers.append((name, _encoded(name, str(value))))
+        elif name not in _OPTIONAL:
+            raise HeaderError(header=name, reason="is missing")
+    return tuple(headers)
 
 
 def from_headers(headers: Headers) -> Envelope:
-    """Read an envelope; raises HeaderError naming the first header that is missing or unreadable."""
+    """Read an envelope; headers that are not ours are ignored.
+
+    Raises HeaderError naming the first one that is missing, stands twice or cannot be read.
+    """
     found: dict[str, str] = {}
     for name, value in headers:
-        try:
-            found[name] = value.decode()
-        except UnicodeDecodeError as error:
-            raise HeaderError(header=name, reason="is not UTF-8") from error
-    for name in (*_CLOUD_EVENTS, "tenant", "project", "actor", "correlation"):
-        if not found.get(name):
+        if name not in _FIELDS:
+            continue
+        if name in found:
+            raise HeaderError(header=name, reason="stands twice")
+        found[name] = _decoded(name, value)
+    for name in _FIELDS:
+        if name not in found and name not in _OPTIONAL:
             raise HeaderError(header=name, reason="is missing")
-    seq = found.get("seq")
-    if seq is not None and not (seq.isascii() and seq.isdigit() and len(seq) <= _SEQ_DIGITS):
-        raise HeaderError(header="seq", reason="is not a number")
-    return Envelope(
-        **{name.removeprefix("ce_"): found[name] for name in _CLOUD_EVENTS},
-        **{name: found[name] for name in _OWN if name in found},
-        seq=None if seq is None else int(seq),
-    )
+    seq = found.pop("seq", None)
+    fields = {_FIELDS[name]: value for name, value in found.items()}
+    return Envelope(**fields, seq=None if seq is None else int(seq))
 
 
 def header(headers: Headers, name: str) -> bytes | None:
@@ -86,3 +104,27 @@ def header(headers: Headers, name: str) -> bytes | None:
         if key == name:
             return value
     return None
+
+
+def _encoded(name: str, value: str) -> bytes:
+    _check(name, value)
+    try:
+        return value.encode()
+    except UnicodeEncodeError as error:
+        raise HeaderError(header=name, reason="cannot be written as UTF-8") from error
+
+
+def _decoded(name: str, value: bytes) -> str:
+    try:
+        text = value.decode()
+    except UnicodeDecodeError as error:
+        raise HeaderError(header=name, reason="is not UTF-8") from error
+    _check(name, text)
+    return text
+
+
+def _check(name: str, value: str) -> None:
+    if not value:
+        raise HeaderError(header=name, reason="is empty")
+    if name == "seq" and _SEQ.fullmatch(value) is None:
+        raise HeaderError(header=name, reason="is not a number from 1")

@@ -13,6 +13,23 @@ class UnknownTypeError(EventsError):
         super().__init__(f"unknown event type {type_name!r}")
 
 
+class EncodeError(EventsError):
+    """A value cannot be written so that a reader gets it back. ``reason`` names the field."""
+
+    def __init__(self, *, type_name: str, reason: str) -> None:
+        self.type_name = type_name
+        self.reason = reason
+        super().__init__(f"{type_name}: {reason}")
+
+
+class AmountError(EventsError, ValueError):
+    """An amount of money that nobody means; a ValueError so that decoding tells its field."""
+
+    def __init__(self, *, field: str) -> None:
+        self.field = field
+        super().__init__(f"`{field}` is not an amount of USD from 0 to 10^12")
+
+
 class DecodeError(EventsError):
     """A value is not what its type says. ``reason`` names the field, e.g. ``$.attempt``."""
 

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from facilitair_events.collaboration import Instant, Totals
+from facilitair_events.numbers import Count, Ordinal
 from facilitair_events.requests import Fault
 from facilitair_events.text import Text
 
@@ -22,8 +23,8 @@ class StepView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     step: str
     status: StepStatus
     agent: str | None = None
-    attempt: int = 0
-    iterations: int = 0
+    attempt: Count = 0
+    iterations: Count = 0
     totals: Totals = Totals()
     output: Text | None = None
     value: Any = None
@@ -31,11 +32,11 @@ class StepView(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class CallView(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A call as ``…/cost`` shows it. ``cost_usd`` in ``totals`` is null where the model has no known price."""
+    """A call as ``…/cost`` shows it; its cost is null where the model has no known price."""
 
     call_id: str
     path: str
-    attempt: int
+    attempt: Ordinal
     outcome: str
     totals: Totals
     agent: str | None = None
@@ -65,8 +66,8 @@ class CollaborationView(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class RequestAnswered(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The answer to a request, steering or describe.
 
-    ``outcome``: accepted, duplicate (same request again), conflict (same key, other body), refused (``faults`` say
-    why), described (``view`` is set), unknown (no such collaboration).
+    ``outcome``: accepted, duplicate (same request again), conflict (same key, other body),
+    refused (``faults`` say why), described (``view`` is set), unknown (no such collaboration).
     ``stream_start`` is the offset from which the stream of this collaboration can be read.
     """
 
@@ -74,7 +75,7 @@ class RequestAnswered(Struct, frozen=True, kw_only=True, omit_defaults=True):
     collaboration: str
     outcome: Literal["accepted", "duplicate", "conflict", "refused", "described", "unknown"]
     status: CollaborationStatus | None = None
-    stream_start: int | None = None
-    last_seq: int = 0
+    stream_start: Count | None = None
+    last_seq: Count = 0
     faults: tuple[Fault, ...] = ()
     view: CollaborationView | None = None

@@ -2,14 +2,16 @@
 
 from msgspec import Struct
 
+from facilitair_events.numbers import Count, Ordinal
+
 
 class Token(Struct, frozen=True, kw_only=True):
     """A chunk of an attempt's text. ``index`` counts 0,1,2,… per (step, attempt)."""
 
     step: str
-    attempt: int
+    attempt: Ordinal
     agent: str
-    index: int
+    index: Count
     text: str
 
 
@@ -18,7 +20,7 @@ class AttemptStarted(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     collaboration: str
     step: str
-    attempt: int
+    attempt: Ordinal
     agent: str
     model: str
     simulated: bool = False
@@ -29,7 +31,7 @@ class AttemptReset(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     collaboration: str
     step: str
-    attempt: int
+    attempt: Ordinal
     agent: str
     model: str
     simulated: bool = False

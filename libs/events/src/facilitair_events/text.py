@@ -1,8 +1,11 @@
-"""Texts as they travel: personal strings, artifact references, and the sizes that decide between them."""
+"""Texts as they travel: personal strings, artifacts, and the sizes that decide between them."""
 
-from typing import Final
+from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
+
+from facilitair_events.numbers import Count
 
 INLINE_LIMIT_BYTES: Final = 64 * 1024
 """A longer text travels only as an artifact."""
@@ -31,7 +34,7 @@ class Artifact(Struct, frozen=True, kw_only=True):
 
     uri: str
     sha256: str
-    size: int
+    size: Count
     media_type: str = "text/plain; charset=utf-8"
 
 
@@ -42,14 +45,24 @@ class Text(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``size`` counts UTF-8 bytes.
     """
 
-    size: int
+    size: Count
     text: Personal | None = None
     artifact: Artifact | None = None
 
 
+def personal(value: str) -> Personal:
+    """A string as it travels before encryption."""
+    return Personal(k=None, v=value)
+
+
+def personal_json(value: Any) -> Personal:
+    """JSON data as one string, so that erasure destroys all of it; read it with ``json.loads``."""
+    return Personal(k=None, v=msgspec.json.encode(value).decode())
+
+
 def inline(value: str) -> Text:
     """Wrap a short string; the caller has checked that it is at most ``STATE_LIMIT_BYTES`` long."""
-    return Text(size=len(value.encode()), text=Personal(k=None, v=value))
+    return Text(size=len(value.encode()), text=personal(value))
 
 
 def for_state(text: Text) -> Text:

@@ -1,8 +1,9 @@
 from uuid import UUID
 
-from facilitair_events.ids import call_id, collaboration_id, derive
 from hypothesis import given
 from hypothesis import strategies as st
+
+from facilitair_events.ids import call_id, collaboration_id, derive
 
 PARTS = st.lists(st.text(st.characters(), max_size=5), max_size=4)
 

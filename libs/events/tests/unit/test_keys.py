@@ -1,4 +1,7 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from facilitair_events.errors import EventsError, KeyFormatError
 from facilitair_events.keys import (
     LEDGER_KINDS,
@@ -12,8 +15,6 @@ from facilitair_events.keys import (
     split_task_key,
     task_key,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 NAMES = st.from_regex(NAME, fullmatch=True)
 BAD_NAMES = ["", "A", "a:b", "a|b", ".a", "-a", "_a", "a b", "a\n", "é", "a/b", "..", "a\x00"]

@@ -1,4 +1,5 @@
 import pytest
+
 from facilitair_events.errors import LayoutError
 from facilitair_events.layout import checkout_root, definitions_dir, topics_dir
 

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from facilitair_events import topics
 from facilitair_events.errors import RegistryError, UnregisteredTopicError
 from facilitair_events.layout import checkout_root, topics_dir
@@ -149,8 +150,8 @@ def test_all_faults_of_all_files_are_told_with_their_lines(folder):
         "worker-control.yaml:2: unknown field 'keys', did you mean key?",
         "worker-control.yaml:3: partitions: 'many' is not a whole number from 1",
         "worker-control.yaml:5: retention: 'a week' is not a duration like 29d, 12h, 30m or 10s",
-        "worker-control.yaml:11: consumers: 'agent-wroker' is not a service, "
-        "did you mean agent-worker?",
+        "worker-control.yaml:11: consumers: 'agent-wroker' is not a service, did you mean "
+        + "agent-worker?",
         "worker-control.yaml:1: field 'key' is missing",
     ]
 
