@@ -1,0 +1,1 @@
+"""Adapters of the log ports, one package per technology."""
