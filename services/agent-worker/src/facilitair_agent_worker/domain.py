@@ -1,6 +1,7 @@
 """What an attempt asks and how its answer is judged: pure functions."""
 
 import hashlib
+import json
 from typing import Any, Final
 
 import jsonschema
@@ -13,7 +14,7 @@ from facilitair_llm.calls import ChatMessage, ChatRequest, FinishReason
 from facilitair_llm.errors import ProviderError
 
 SHOWN_CHARACTERS: Final = 200
-"""How much of a schema fault is told to the model and to the user."""
+"""How much of a broken schema rule is told to the model and to the user."""
 
 _STOPS: Final[dict[str, str]] = {
     "length": "the model stopped at its output limit; raise max_output_tokens or ask for less",
@@ -84,9 +85,10 @@ def check_output(text: str, output: Output) -> tuple[Any, Fault | None]:
     try:
         jsonschema.validate(value, output.json_schema or {})
     except jsonschema.ValidationError as error:
+        # The message is kept for ever in the public record, so it never quotes the answer.
         where = "".join(f"[{part!r}]" for part in error.absolute_path)
-        reason = error.message[:SHOWN_CHARACTERS]
-        return None, _invalid(f"the answer{where} breaks the schema: {reason}")
+        rule = f"{error.validator}: {json.dumps(error.validator_value)}"
+        return None, _invalid(f"the answer{where} breaks {rule[:SHOWN_CHARACTERS]}")
     return value, None
 
 

@@ -12,7 +12,7 @@ async def declare_orphans(
 ) -> int:
     """Close every open attempt of another incarnation and return how many there were.
 
-    The attempt's next call index is claimed first: only who wins it may speak for the silent claimant.
+    The attempt's next call index is claimed first: only who wins it may speak for it.
     """
     declared = 0
     for key, calls in ledger.orphans(incarnation):

@@ -24,11 +24,7 @@ def on_call_reported(draft: Draft, report: CallReported) -> None:
     step = draft.steps.get(report.path)
     known = draft.calls.get(report.call_id)
     draft.calls[report.call_id] = _counted(report, known, step=step)
-    if (
-        step is not None
-        and step.open == report.attempt
-        and report.outcome in ("unknown", "void")
-    ):
+    if step is not None and step.open == report.attempt and report.outcome in ("unknown", "void"):
         _lost(draft, step, report=report)
 
 
