@@ -1,0 +1,1 @@
+"""A model provider without a model: the OpenAI dialect over HTTP, answers made from the prompt."""

@@ -1,0 +1,55 @@
+"""Finding faults in Python by reading it: nothing is ever run."""
+
+import ast
+import warnings
+
+from facilitair_llm.simulator.analysis.boundaries import find_missing_empty_cases, find_off_by_one
+from facilitair_llm.simulator.analysis.comparisons import (
+    find_identity_comparisons,
+    find_integer_divisions,
+    find_wrong_comparisons,
+)
+from facilitair_llm.simulator.analysis.flow import (
+    find_missing_returns,
+    find_swallowed_exceptions,
+    find_unclosed_files,
+)
+from facilitair_llm.simulator.analysis.names import (
+    find_mutable_defaults,
+    find_shadowed_builtins,
+    find_undefined_names,
+)
+from facilitair_llm.simulator.defects import Finding
+
+_CHECKS = (
+    find_identity_comparisons,
+    find_integer_divisions,
+    find_missing_empty_cases,
+    find_missing_returns,
+    find_mutable_defaults,
+    find_off_by_one,
+    find_shadowed_builtins,
+    find_swallowed_exceptions,
+    find_unclosed_files,
+    find_undefined_names,
+    find_wrong_comparisons,
+)
+
+
+def parse_python(source: str) -> ast.Module:
+    """Return the tree; raises SyntaxError or ValueError for what is not Python."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)
+        return ast.parse(source)
+
+
+def find_defects(source: str) -> list[Finding]:
+    """Return what is wrong with the source, by line; an empty list approves it."""
+    try:
+        tree = parse_python(source)
+        found = [finding for check in _CHECKS for finding in check(tree)]
+    except SyntaxError as error:
+        return [Finding(kind="does_not_parse", line=error.lineno or 1, detail=error.msg)]
+    except (ValueError, RecursionError, MemoryError) as error:
+        return [Finding(kind="does_not_parse", line=1, detail=type(error).__name__)]
+    return sorted(found, key=lambda finding: (finding.line, finding.kind, finding.detail))
