@@ -81,11 +81,19 @@ class Attempts:
         self._group = group
         self._slots = asyncio.Semaphore(limits.calls_in_flight)
         self._held: set[AttemptKey] = set()
+        self._calls: set[asyncio.Task[None]] = set()
 
     @property
     def running(self) -> int:
         """How many attempts this process holds."""
         return len(self._held)
+
+    async def drain(self, deadline_s: float) -> None:
+        """Let running calls finish; what is left is cut off, and the next owner declares it."""
+        if self._calls:
+            await asyncio.wait(self._calls, timeout=deadline_s)
+        for call in self._calls:
+            call.cancel()
 
     async def take(self, job: Job) -> None:
         """Start an attempt, unless it was ever claimed or is stopped."""
@@ -138,7 +146,9 @@ class Attempts:
                 self._slots.release()
         if claim is None:
             return False
-        self._group.create_task(self._run(job, prepared, claim=claim, model=model))
+        call = self._group.create_task(self._run(job, prepared, claim=claim, model=model))
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
         return True
 
     async def _run(self, job: Job, prepared: Prepared, *, claim: Claim, model: ChatModel) -> None:
