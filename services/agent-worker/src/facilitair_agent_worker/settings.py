@@ -22,8 +22,8 @@ class AgentWorkerSettings(BaseSettings):
     model_config = config("agent-worker")
 
     home: Home
-    process: ProcessGroup = Field(default_factory=ProcessGroup)
-    timeouts: TimeoutsGroup = Field(default_factory=TimeoutsGroup)
+    process: ProcessGroup = ProcessGroup()
+    timeouts: TimeoutsGroup = TimeoutsGroup()
     member: str = Field("agent-worker-0", description="Static name in the consumer group.")
     calls_in_flight: Annotated[int, Field(ge=1)] = Field(
         64, description="Model calls that this process makes at once."
