@@ -90,3 +90,48 @@ class EnvelopeMismatchError(MessagingError):
 
     def __init__(self, *, declared: str, actual: str) -> None:
         super().__init__(f"the envelope says {declared!r}, the data is {actual!r}")
+
+
+class ReadOrderError(MessagingError):
+    """A partition was read or finished out of order: a fault of an adapter or of the loop."""
+
+    def __init__(self, *, offset: int, reason: str) -> None:
+        super().__init__(f"offset {offset} {reason}")
+
+
+class LoopSettingsError(MessagingError):
+    """A knob of a consumer loop has a value that makes no sense."""
+
+    def __init__(self, *, name: str, rule: str, value: float) -> None:
+        super().__init__(f"{name} {rule}, it is {value}")
+
+
+class UnhandledTypeError(PermanentError):
+    """A record has a type that this consumer has no handler for."""
+
+    def __init__(self, *, topic: str, type_name: str) -> None:
+        super().__init__(f"no handler for {type_name!r} on {topic!r}")
+
+
+class RejectionLimitError(MessagingError):
+    """A consumer rejects so much that the fault is likely its own; it stops before more is lost."""
+
+    def __init__(self, *, topic: str, partition: int, reason: str) -> None:
+        super().__init__(
+            f"{topic}[{partition}]: {reason}; the consumer stops, see the dead letters for why"
+        )
+
+
+class PartitionClosedError(MessagingError):
+    """A record is not handed out any more: its partition is being let go."""
+
+    def __init__(self, *, topic: str, partition: int) -> None:
+        super().__init__(f"{topic}[{partition}] is being let go")
+
+
+class ReplyTimeoutError(MessagingError):
+    """No answer came in time. The request may have been carried out, or may still be."""
+
+    def __init__(self, *, topic: str, correlation: str, timeout_s: float) -> None:
+        self.correlation = correlation
+        super().__init__(f"no reply to {correlation!r} on {topic!r} within {timeout_s:g} s")

@@ -1,0 +1,133 @@
+"""The latest value of every key of a compacted topic, kept up to date."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Generic, TypeVar
+
+import structlog
+from msgspec import Struct
+
+from facilitair_messaging.errors import UnhandledTypeError, UnreadableRecordError
+from facilitair_messaging.messages import read
+from facilitair_messaging.ports import Log, Reader, Record, TopicPartition
+from facilitair_observability import names
+from facilitair_observability.metrics import Metrics
+
+Value = TypeVar("Value", bound=Struct)
+
+_MAX_RECORDS = 500
+_WAIT_S = 1.0
+
+_log = structlog.get_logger()
+
+
+class CompactedView(Generic[Value]):
+    """Reads a topic from its beginning to the end it had at the start, then follows it.
+
+    A null value removes its key. A record that cannot be read, or is of none of ``types``, is
+    counted and logged, and the key keeps its older value: a view has no dead letters.
+    ``on_change`` is called with every applied change in log order per key, those of the first
+    read included; what it raises ends ``run``.
+    """
+
+    def __init__(
+        self,
+        *,
+        log: Log,
+        topic: str,
+        types: tuple[type[Value], ...],
+        metrics: Metrics,
+        on_change: Callable[[str, Value | None], None] | None = None,
+    ) -> None:
+        self._log = log
+        self._topic = topic
+        self._types = types
+        self._metrics = metrics
+        self._on_change = on_change
+        self._values: dict[str, Value] = {}
+        self._ready = asyncio.Event()
+
+    @property
+    def ready(self) -> bool:
+        """Whether everything is applied that was in the topic when ``run`` began."""
+        return self._ready.is_set()
+
+    async def wait_ready(self) -> None:
+        """Return when ``ready``; it waits as long as that takes."""
+        await self._ready.wait()
+
+    def get(self, key: str) -> Value | None:
+        """The latest value of a key, or None. It may lag behind the log, also when ready."""
+        return self._values.get(key)
+
+    def items(self) -> Mapping[str, Value]:
+        """All keys and values, read-only; later changes show through."""
+        return MappingProxyType(self._values)
+
+    async def run(self) -> None:
+        """Keep the view until cancelled. A second run begins with an empty view.
+
+        Raises what the log raises; the view keeps its values and is not ready then.
+        """
+        self._values.clear()
+        admin = self._log.admin()
+        count = await admin.partitions(self._topic)
+        partitions = [TopicPartition(self._topic, number) for number in range(count)]
+        # The end first: what lies before it was in the topic when this began.
+        ends = await admin.end_offsets(partitions)
+        beginnings = await admin.beginning_offsets(partitions)
+        async with self._log.reader() as reader:
+            reader.assign(beginnings)
+            try:
+                await self._follow(reader, ends)
+            finally:
+                self._ready.clear()
+
+    async def _follow(self, reader: Reader, ends: Mapping[TopicPartition, int]) -> None:
+        behind = dict(ends)
+        while True:
+            if behind:
+                positions = reader.positions()
+                behind = {tp: end for tp, end in behind.items() if positions[tp] < end}
+            if not behind and not self._ready.is_set():
+                _log.info("view ready", topic=self._topic, keys=len(self._values))
+                self._ready.set()
+            for record in await reader.poll(max_records=_MAX_RECORDS, wait_s=_WAIT_S):
+                self._apply(record)
+            self._metrics.set(names.VIEW_KEYS, len(self._values), topic=self._topic)
+
+    def _apply(self, record: Record) -> None:
+        try:
+            key, value = self._change(record)
+        except (UnreadableRecordError, UnhandledTypeError) as error:
+            _log.error("view cannot read a record", topic=self._topic, reason=str(error))
+            self._metrics.count(names.VIEW_POISON, topic=self._topic)
+            return
+        if value is not None:
+            self._values[key] = value
+        elif self._values.pop(key, None) is None:
+            return
+        if self._on_change is not None:
+            self._on_change(key, value)
+
+    def _change(self, record: Record) -> tuple[str, Value | None]:
+        if record.value is None:
+            return _key(record), None
+        data = read(record).data
+        for wanted in self._types:
+            if isinstance(data, wanted):
+                return _key(record), data
+        raise UnhandledTypeError(topic=record.topic, type_name=type(data).__name__)
+
+
+def _key(record: Record) -> str:
+    try:
+        return (record.key or b"").decode()
+    except UnicodeDecodeError as error:
+        raise UnreadableRecordError(
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            reason="the key is not UTF-8",
+        ) from error
