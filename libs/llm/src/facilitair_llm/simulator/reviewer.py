@@ -5,13 +5,16 @@ import re
 
 from msgspec import Struct
 
-from facilitair_llm.simulator.analysis import find_defects, parse_python
+from facilitair_llm.simulator.analysis import (
+    find_defects,
+    find_defects_in_tests,
+    parse_python,
+)
 from facilitair_llm.simulator.code_blocks import CodeBlock, find_blocks
 from facilitair_llm.simulator.defects import DEFECTS, Finding
 from facilitair_llm.simulator.prompts import Prompt
 
 _CODE_START = re.compile(r"^(?:def |async def |class |import |from \w|@\w|\"\"\")", re.MULTILINE)
-_KINDS_IN_TESTS = frozenset({"does_not_parse", "undefined_name"})
 
 
 class Issue(Struct, frozen=True):
@@ -88,14 +91,11 @@ def _holds_code(block: CodeBlock) -> bool:
 
 
 def _findings(name: str, text: str) -> list[Finding]:
-    found = find_defects(text)
-    if _are_tests(name, text):
-        return [finding for finding in found if finding.kind in _KINDS_IN_TESTS]
-    return found
+    return find_defects_in_tests(text) if _are_tests(name, text) else find_defects(text)
 
 
 def _are_tests(name: str, text: str) -> bool:
-    """Return whether the file holds only tests: there, odd values are the point."""
+    """Return whether the file holds only tests."""
     if name.rpartition("/")[2].startswith("test_") or name.endswith("_test.py"):
         return True
     try:

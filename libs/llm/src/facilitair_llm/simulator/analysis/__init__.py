@@ -2,6 +2,7 @@
 
 import ast
 import warnings
+from collections.abc import Callable, Iterator
 
 from facilitair_llm.simulator.analysis.boundaries import find_missing_empty_cases, find_off_by_one
 from facilitair_llm.simulator.analysis.comparisons import (
@@ -21,7 +22,8 @@ from facilitair_llm.simulator.analysis.names import (
 )
 from facilitair_llm.simulator.defects import Finding
 
-_CHECKS = (
+_Check = Callable[[ast.Module], Iterator[Finding]]
+_CHECKS: tuple[_Check, ...] = (
     find_identity_comparisons,
     find_integer_divisions,
     find_missing_empty_cases,
@@ -45,9 +47,18 @@ def parse_python(source: str) -> ast.Module:
 
 def find_defects(source: str) -> list[Finding]:
     """Return what is wrong with the source, by line; an empty list approves it."""
+    return _find(source, _CHECKS)
+
+
+def find_defects_in_tests(source: str) -> list[Finding]:
+    """Return what keeps tests from running; in all else odd values are what tests are for."""
+    return _find(source, (find_undefined_names,))
+
+
+def _find(source: str, checks: tuple[_Check, ...]) -> list[Finding]:
     try:
         tree = parse_python(source)
-        found = [finding for check in _CHECKS for finding in check(tree)]
+        found = [finding for check in checks for finding in check(tree)]
     except SyntaxError as error:
         return [Finding(kind="does_not_parse", line=error.lineno or 1, detail=error.msg)]
     except (ValueError, RecursionError, MemoryError) as error:

@@ -17,7 +17,7 @@ def total_$subject(values: list[float]) -> float:
 $missing_return
 
 
-def average_$subject(values: list[float]) -> float | None:
+def mean_of_$subject(values: list[float]) -> float | None:
     """Return the mean of the values; None for none."""
 $missing_empty_case
     $integer_division
@@ -52,7 +52,7 @@ _TESTS = """\
 import unittest
 
 from $module import (
-    average_$subject,
+    mean_of_$subject,
     largest_$subject,
     range_of_$subject,
     total_$subject,
@@ -66,8 +66,8 @@ class Test$class_name(unittest.TestCase):
         self.assertEqual(total_$subject([]), 0.0)
 
     def test_the_mean_keeps_its_fraction_and_may_be_missing(self):
-        self.assertEqual(average_$subject([1, 2]), 1.5)
-        self.assertIsNone(average_$subject([]))
+        self.assertEqual(mean_of_$subject([1, 2]), 1.5)
+        self.assertIsNone(mean_of_$subject([]))
 
     def test_the_largest_value_may_be_negative_or_missing(self):
         self.assertEqual(largest_$subject([-3, -1, -2]), -1)

@@ -32,13 +32,13 @@ def ${verb}_$subject(
     return values, rejected
 
 
-def load_$subject(path: Path) -> tuple[dict[str, float], list[int]]:
+def read_file_of_$subject(path: Path) -> tuple[dict[str, float], list[int]]:
     """Return what the file holds, and the numbers of the lines that cannot be read."""
 $unclosed_file
     return ${verb}_$subject(lines)
 
 
-def average_$subject(values: dict[str, float]) -> float | None:
+def mean_of_$subject(values: dict[str, float]) -> float | None:
     """Return the mean of the values; None for none."""
 $missing_empty_case
     $integer_division
@@ -59,8 +59,8 @@ import unittest
 from pathlib import Path
 
 from $module import (
-    average_$subject,
-    load_$subject,
+    mean_of_$subject,
+    read_file_of_$subject,
     name_of_highest_$subject,
     split_$subject,
     ${verb}_$subject,
@@ -84,11 +84,11 @@ class Test$class_name(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "lines.txt"
             path.write_text("a=1\\nb=2\\n")
-            self.assertEqual(load_$subject(path), ({"a": 1.0, "b": 2.0}, []))
+            self.assertEqual(read_file_of_$subject(path), ({"a": 1.0, "b": 2.0}, []))
 
     def test_the_mean_keeps_its_fraction_and_may_be_missing(self):
-        self.assertEqual(average_$subject({"a": 1, "b": 2}), 1.5)
-        self.assertIsNone(average_$subject({}))
+        self.assertEqual(mean_of_$subject({"a": 1, "b": 2}), 1.5)
+        self.assertIsNone(mean_of_$subject({}))
 
     def test_the_highest_value_has_the_name(self):
         self.assertEqual(name_of_highest_$subject({"a": -2, "b": -1}), "b")
