@@ -1,1 +1,52 @@
 """Typed HTTP client with streams that resume by themselves."""
+
+from facilitair_client.backoff import Patience
+from facilitair_client.client import Facilitair
+from facilitair_client.errors import (
+    ApiError,
+    ClientError,
+    ConnectionLostError,
+    EventsMissingError,
+    ProtocolError,
+)
+from facilitair_client.events import Event
+from facilitair_client.results import (
+    Agent,
+    Call,
+    Collaboration,
+    Cost,
+    Fault,
+    Step,
+    Submitted,
+    Text,
+    Totals,
+    Usage,
+    Workflow,
+)
+from facilitair_client.seen import Seen
+from facilitair_client.transcript import StepTranscript, Transcript
+
+__all__ = [
+    "Agent",
+    "ApiError",
+    "Call",
+    "ClientError",
+    "Collaboration",
+    "ConnectionLostError",
+    "Cost",
+    "Event",
+    "EventsMissingError",
+    "Facilitair",
+    "Fault",
+    "Patience",
+    "ProtocolError",
+    "Seen",
+    "Step",
+    "StepTranscript",
+    "Submitted",
+    "Text",
+    "Totals",
+    "Transcript",
+    "Usage",
+    "Workflow",
+]

@@ -1,0 +1,180 @@
+"""The client: one method for each thing the API does for a collaboration."""
+
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Final, Self, TypeVar
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from facilitair_client.backoff import Patience
+from facilitair_client.errors import ApiError
+from facilitair_client.events import Event
+from facilitair_client.requesting import api_error, decoded, request
+from facilitair_client.results import Agent, Collaboration, Cost, Submitted, Workflow
+from facilitair_client.seen import Seen
+from facilitair_client.streaming import Waiting, follow
+
+T = TypeVar("T")
+
+_SILENCE_S: Final = 45.0
+"""Three heartbeats of the server; a stream that is silent for longer is dead."""
+
+_REQUEST_TIMEOUT: Final = httpx.Timeout(10.0)
+_STREAM_TIMEOUT: Final = httpx.Timeout(10.0, read=_SILENCE_S)
+_REQUEST_PATIENCE: Final = Patience(give_up_after_s=15.0)
+
+
+class Facilitair:
+    """Talks to one gateway; use it as an async context manager, or ``aclose`` it.
+
+    ``patience`` is for streams, ``request_patience`` for everything else.
+    Every method raises ApiError for what the server refuses, ConnectionLostError when it cannot be
+    reached in time, and ProtocolError when its answer cannot be read.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str | None = None,
+        *,
+        patience: Patience | None = None,
+        request_patience: Patience = _REQUEST_PATIENCE,
+        transport: httpx.AsyncBaseTransport | None = None,
+        waiting: Waiting | None = None,
+    ) -> None:
+        self.url = url.rstrip("/")
+        headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
+        self._patience = patience or Patience()
+        self._request_patience = request_patience
+        self._waiting = waiting or Waiting()
+        self._http = httpx.AsyncClient(
+            base_url=self.url, headers=headers, timeout=_REQUEST_TIMEOUT, transport=transport
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def submit(
+        self,
+        task: str,
+        *,
+        workflow: str,
+        inputs: Mapping[str, Any] | None = None,
+        models: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Submitted:
+        """Ask for a collaboration.
+
+        It is sent again after a lost answer, with the same key, so it is asked for at most once.
+        The same ``idempotency_key`` with the same arguments gives the same collaboration later too.
+        """
+        body: dict[str, Any] = {"task": task, "workflow": workflow}
+        body |= {"inputs": dict(inputs)} if inputs else {}
+        body |= {"models": dict(models)} if models else {}
+        headers = {"idempotency-key": idempotency_key or secrets.token_hex(16)}
+        return decoded(
+            await self._request("POST", "/v1/collaborations", json=body, headers=headers), Submitted
+        )
+
+    async def get(self, collaboration: str) -> Collaboration:
+        """What a collaboration is doing."""
+        return decoded(await self._request("GET", _path(collaboration)), Collaboration)
+
+    async def cost(self, collaboration: str) -> Cost:
+        """What a collaboration cost so far."""
+        return decoded(await self._request("GET", f"{_path(collaboration)}/cost"), Cost)
+
+    async def cancel(self, collaboration: str, reason: str | None = None) -> None:
+        """Ask to end a collaboration; its end is told by the stream."""
+        body: dict[str, Any] = {"action": "cancel", "client_id": secrets.token_hex(16)}
+        body |= {"reason": reason} if reason else {}
+        await self._request("POST", f"{_path(collaboration)}/control", json=body)
+
+    async def events(self, collaboration: str) -> list[Event]:
+        """The public record so far, in order. Raises ApiError 410 once it has expired."""
+        rows = await self._all(f"{_path(collaboration)}/events", dict[str, Any])
+        return [
+            Event(id=row.get("id"), kind=str(row["kind"]), data=row.get("data", {})) for row in rows
+        ]
+
+    async def workflows(self) -> list[Workflow]:
+        """The workflows that can be run."""
+        return await self._all("/v1/workflows", Workflow)
+
+    async def agents(self) -> list[Agent]:
+        """The agents that workflows use."""
+        return await self._all("/v1/agents", Agent)
+
+    async def models(self) -> list[dict[str, Any]]:
+        """The models that agents may be run on."""
+        return await self._all("/v1/models", dict[str, Any])
+
+    def stream(
+        self, collaboration: str, cursor: str | None = None, *, seen: Seen | None = None
+    ) -> AsyncIterator[Event]:
+        """Every event of a collaboration once, in order, up to its terminal event.
+
+        It connects again by itself after a drop and reads on where it was.
+        ``cursor`` is the id of an event (read on after it) or a submit's; null is the beginning.
+        ``seen`` is what an earlier stream of the same collaboration has given already.
+        Raises EventsMissingError when the server cannot give all events any more.
+        """
+
+        def connect(position: str | None) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+            return self._open(f"{_path(collaboration)}/stream", position)
+
+        return follow(
+            connect,
+            url=self.url,
+            cursor=cursor,
+            seen=seen or Seen(),
+            patience=self._patience,
+            waiting=self._waiting,
+        )
+
+    @asynccontextmanager
+    async def _open(self, path: str, cursor: str | None) -> AsyncIterator[AsyncIterator[bytes]]:
+        headers = {"accept": "text/event-stream", "cache-control": "no-store"}
+        headers |= {"last-event-id": cursor} if cursor else {}
+        async with self._http.stream("GET", path, headers=headers, timeout=_STREAM_TIMEOUT) as got:
+            if not got.is_success:
+                raise api_error(got.status_code, await got.aread(), headers=got.headers)
+            kind = got.headers.get("content-type", "")
+            if not kind.startswith("text/event-stream"):
+                reason = f"expected a stream, got {kind or 'no content type'}"
+                raise ApiError(status=got.status_code, code="not_a_stream", detail=reason)
+            yield got.aiter_raw()
+
+    async def _request(self, method: str, path: str, **more: Any) -> bytes:
+        return await request(self._http, method, path, patience=self._request_patience, **more)
+
+    async def _all(self, path: str, row: type[T]) -> list[T]:
+        """The rows of all pages."""
+        found: list[T] = []
+        params: dict[str, str] = {}
+        while True:
+            page = decoded(await self._request("GET", path, params=params), _Page)
+            found += [msgspec.convert(item, row) for item in page.data]
+            if not page.has_more or not page.next_cursor:
+                return found
+            params = {"cursor": page.next_cursor}
+
+
+class _Page(msgspec.Struct, frozen=True):
+    data: list[Any]
+    has_more: bool = False
+    next_cursor: str | None = None
+
+
+def _path(collaboration: str) -> str:
+    return f"/v1/collaborations/{quote(collaboration, safe='')}"
