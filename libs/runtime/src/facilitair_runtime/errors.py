@@ -44,3 +44,84 @@ class ArtifactCorruptError(ArtifactError):
     def __init__(self, *, uri: str, found: str) -> None:
         self.uri = uri
         super().__init__(f"artifact {uri} holds other bytes: their sha256 is {found}")
+
+
+class ReducerError(ServiceError):
+    """The reducer cannot go on; the process stops, nothing is lost."""
+
+
+class LogicTooNewError(ReducerError):
+    """A record or state needs a newer version of the code (R9)."""
+
+    def __init__(self, *, logic: int, known: int) -> None:
+        self.logic = logic
+        super().__init__(
+            f"logic {logic} is newer than {known}, the newest here: upgrade this service"
+        )
+
+
+class ForeignSnapshotError(ReducerError):
+    """A record of the state topic is no snapshot of this reducer."""
+
+    def __init__(self, *, topic: str, offset: int) -> None:
+        super().__init__(f"{topic}@{offset} is no snapshot of this service")
+
+
+class PartitionCountError(ReducerError):
+    """Inbox and state topic must have the same partitions: a key's snapshots lie beside it."""
+
+    def __init__(self, *, inbox: int, state: int) -> None:
+        super().__init__(f"the inbox has {inbox} partitions, its state topic {state}")
+
+
+class RebuildError(ReducerError):
+    """The states of a partition could not be loaded."""
+
+    def __init__(self, *, topic: str, partition: int, position: int, end: int) -> None:
+        super().__init__(
+            f"{topic}[{partition}] fell silent at {position} while states up to {end} were loaded"
+        )
+
+
+class InvalidDecisionError(ServiceError):
+    """``decide`` broke its contract; the key is parked (R13)."""
+
+    def __init__(self, *, reason: str) -> None:
+        super().__init__(f"decide broke its contract: {reason}")
+
+
+class OversizeError(ServiceError):
+    """A decision does not fit the log; ``Parked`` tells ``decide`` the ``reason`` instead (R8)."""
+
+    def __init__(self, *, reason: str, size: int, limit: int) -> None:
+        self.reason = reason
+        super().__init__(f"{reason}: {size} bytes, the limit is {limit}")
+
+
+class ForeignKeyError(ServiceError, PermanentError):
+    """A record's key is not the one its headers give: it was forged, or miswritten."""
+
+    def __init__(self, *, key: str, expected: str) -> None:
+        super().__init__(f"the record has key {key!r}, its headers give {expected!r}")
+
+
+class SequenceGapError(ServiceError):
+    """Events of a key are missing between two that were read (R12)."""
+
+    def __init__(self, *, key: str, last: int, seq: int) -> None:
+        self.key = key
+        super().__init__(f"{key}: after event {last} came {seq}; stop and read again from the log")
+
+
+class PoisonRecordError(ServiceError, PermanentError):
+    """A record on which the reducer raised. It says which error, never what the record held."""
+
+    def __init__(self, *, topic: str, partition: int, offset: int, error: str) -> None:
+        super().__init__(f"{topic}[{partition}]@{offset} raised {error}")
+
+
+class NothingHeldError(ServiceError):
+    """A snapshot of a key was asked for that holds no state: a fault of this package."""
+
+    def __init__(self, *, key: str) -> None:
+        super().__init__(f"key {key!r} holds no state")

@@ -1,0 +1,1 @@
+"""The edges where a process asks its own machine."""
