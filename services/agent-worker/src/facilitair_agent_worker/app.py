@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import aiohttp
@@ -76,6 +76,11 @@ class AgentWorker:
     def metrics(self) -> Metrics:
         """What this worker counts."""
         return self._metrics
+
+    @property
+    def models(self) -> MutableMapping[str, ChatModel]:
+        """Who is called for which provider; a change counts for tasks that are taken later."""
+        return self._tools.models
 
     def ready(self) -> bool:
         """Whether tasks are taken."""

@@ -1,7 +1,7 @@
 """Running attempts: claim, call, stream, report (PROTOCOL R17-R23)."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, MutableMapping
 from functools import partial
 
 import structlog
@@ -46,7 +46,7 @@ class Tools(Struct, frozen=True, kw_only=True):
     tokens: TokenWriter
     reports: Reports
     artifacts: ArtifactStore
-    models: Mapping[str, ChatModel]
+    models: MutableMapping[str, ChatModel]
     clock_s: Callable[[], float]
 
 
