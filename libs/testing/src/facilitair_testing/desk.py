@@ -21,7 +21,7 @@ def task(path: str = "a", attempt: int = 1, **more: Any) -> RunAttempt:
     fields: dict[str, Any] = {
         "collaboration": "c1",
         "path": path,
-        "step": path.split(".")[-1],
+        "step": path.rsplit(".", maxsplit=1)[-1],
         "attempt": attempt,
         "agent": agent("coder"),
         "input": "Task: {{ task }}",
@@ -83,11 +83,10 @@ class Desk:
 
     async def wait_for(self, topic: str, count: int) -> list[Any]:
         """The values of a topic once there are at least ``count``."""
-        found: list[Any] = []
 
-        async def enough() -> bool:
-            found[:] = await self.read(topic)
-            return len(found) >= count
+        async def enough() -> list[Any] | None:
+            found = await self.read(topic)
+            return found if len(found) >= count else None
 
-        await eventually(enough, what=f"{count} records in {topic}")
-        return found
+        found = await eventually(enough, what=f"{count} records in {topic}")
+        return found or []
