@@ -1,0 +1,19 @@
+"""Near misses for names that somebody mistyped."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def near_miss(name: str, known: Iterable[str]) -> str:
+    """`` (did you mean 'x'?)`` for the closest known name, or nothing."""
+    matches = get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    return f" (did you mean {matches[0]!r}?)" if matches else ""
+
+
+def known_names(known: Iterable[str], *, shown: int = 10) -> str:
+    """The known names in a sentence, at most ``shown`` of them."""
+    names = sorted(known)
+    if not names:
+        return "none is defined"
+    listed = ", ".join(names[:shown])
+    return f"defined: {listed}" + (", …" if len(names) > shown else "")
