@@ -2,7 +2,7 @@
 
 from typing import Final
 
-import msgspec
+from msgspec.structs import replace
 
 from facilitair_events.decision import Decision, Received, Reply
 from facilitair_events.replies import RequestAnswered
@@ -25,7 +25,11 @@ from facilitair_workflows.reducing.draft import TERMINAL, Draft
 KNOWN_LOGIC: Final = 1
 """The newest version in this code; behaviour that changes is guarded by ``state.logic`` (R9)."""
 
-STATE_LIMIT_BYTES: Final = 512 * 1024
+_LIMITS: Final = {
+    "state_too_large": "the state would not fit its snapshot; use fewer steps or longer texts",
+    "output_too_large": "an event would not fit its record; ask for shorter answers",
+}
+"""Reasons for which the chassis puts ``Parked`` in place of a record (R8)."""
 
 Result = Decision[CollaborationState]
 
@@ -44,7 +48,6 @@ def decide(state: CollaborationState | None, received: Received) -> Result:
         _after_the_end(draft, received)
     else:
         _dispatch(draft, received)
-        _guard_size(draft)
     return draft.decision()
 
 
@@ -65,7 +68,6 @@ def _without_state(received: Received) -> Result:
             raise UnknownLogicError(logic=data.logic, known=KNOWN_LOGIC)
         draft = Draft(requests.new_state(received, data), received)
         requests.on_first_requested(draft, data)
-        _guard_size(draft)
         return draft.decision()
     if isinstance(data, Parked):
         return _unreadable_request(received, data)
@@ -95,8 +97,14 @@ def _unreadable_request(received: Received, parked: Parked) -> Result:
         now_ms=received.at_ms,
     )
     draft = Draft(state, received)
-    ending.fail(draft, Fault(code="internal", message=parked.reason))
+    ending.fail(draft, _parked_fault(parked))
     return draft.decision()
+
+
+def _parked_fault(parked: Parked) -> Fault:
+    if parked.reason in _LIMITS:
+        return Fault(code=parked.reason, message=_LIMITS[parked.reason])
+    return Fault(code="internal", message=parked.reason)
 
 
 def _after_the_end(draft: Draft, received: Received) -> None:
@@ -109,7 +117,7 @@ def _after_the_end(draft: Draft, received: Received) -> None:
     elif isinstance(data, DescribeRequested):
         requests.on_describe(draft, data)
     elif isinstance(data, CallReported):
-        results.on_call_reported(draft, msgspec.structs.replace(data, output=None))
+        results.on_call_reported(draft, replace(data, output=None))
 
 
 def _dispatch(draft: Draft, received: Received) -> None:
@@ -127,7 +135,7 @@ def _dispatch(draft: Draft, received: Received) -> None:
     elif isinstance(data, DescribeRequested):
         requests.on_describe(draft, data)
     elif isinstance(data, Parked):
-        ending.fail(draft, Fault(code="internal", message=data.reason))
+        ending.fail(draft, _parked_fault(data))
 
 
 def _on_timer(draft: Draft, fired: TimerFired) -> None:
@@ -143,17 +151,3 @@ def _on_timer(draft: Draft, fired: TimerFired) -> None:
         results.on_retry(draft, timer.path)
     elif timer.name == "attempt_timeout" and timer.path is not None and timer.attempt is not None:
         results.on_attempt_timeout(draft, timer.path, attempt=timer.attempt)
-
-
-def _guard_size(draft: Draft) -> None:
-    """A state that would not fit its snapshot fails here, where every replay repeats it (R8)."""
-    if not draft.running or not isinstance(
-        draft.received.data, AttemptReported | CollaborationRequested
-    ):
-        return
-    size = len(msgspec.json.encode(draft.decision().state))
-    if size > STATE_LIMIT_BYTES:
-        message = (
-            f"the state of {size} bytes is over {STATE_LIMIT_BYTES}; use fewer or larger steps"
-        )
-        ending.fail(draft, Fault(code="state_too_large", message=message))

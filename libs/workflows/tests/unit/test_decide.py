@@ -20,7 +20,7 @@ from facilitair_testing.inbox import (
     review_loop,
     step,
 )
-from facilitair_workflows.decide import STATE_LIMIT_BYTES, decide
+from facilitair_workflows.decide import decide
 from facilitair_workflows.errors import UnknownLogicError
 
 
@@ -411,15 +411,13 @@ def test_r13_a_first_record_that_raised_still_ends_in_failed() -> None:
     assert inbox.events[0].seq == 1
 
 
-def test_r8_a_state_over_its_limit_fails_inside_decide() -> None:
+@pytest.mark.parametrize("reason", ["state_too_large", "output_too_large"])
+def test_r8_what_would_not_fit_fails_inside_decide(reason: str) -> None:
     inbox = Inbox()
-    names = [f"s{n:02}" for n in range(80)]
-    chain = [step(name, *names[max(i - 1, 0) : i]) for i, name in enumerate(names)]
-    inbox.request(definition(*chain, output=names[-1]))
-    big = "x" * 8000
-    inbox.run_to_end(dict.fromkeys(names, (big, None)))
-    assert inbox.events[-1].fault.code == "state_too_large"
-    assert len(inbox.tasks) * 8000 < STATE_LIMIT_BYTES + 100_000
+    inbox.request(definition(step("a"), output="a"))
+    inbox.feed(Parked(offset=1, reason=reason))
+    inbox.fail(inbox.tasks[0], "stopped")
+    assert inbox.events[-1].fault.code == reason
 
 
 def test_a_long_output_stays_in_its_event_and_leaves_the_state() -> None:
