@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar, overload, overload
+from typing import Final, TypeVar, overload
 
 T = TypeVar("T")
 
@@ -18,18 +18,6 @@ class ConditionNotMetError(AssertionError):
     def __init__(self, *, what: str, timeout_s: float, last: object) -> None:
         self.what = what
         super().__init__(f"{what} did not happen within {timeout_s:g} s; last seen: {last!r}")
-
-
-@overload
-async def eventually(
-    predicate: Callable[[], Awaitable[T]], *, timeout_s: float = 10.0, what: str = "the condition"
-) -> T: ...
-
-
-@overload
-async def eventually(
-    predicate: Callable[[], T], *, timeout_s: float = 10.0, what: str = "the condition"
-) -> T: ...
 
 
 @overload
