@@ -1,5 +1,6 @@
 """Records that are decided, written and remembered together, all or none (R4, R7)."""
 
+import traceback
 from collections.abc import Iterator, Mapping
 from typing import Generic
 
@@ -137,7 +138,8 @@ class Batch(Generic[S]):
             partition=record.partition,
             offset=record.offset,
             effect=step.outcome.effect,
-            exc_info=error,
+            error=type(error).__name__,
+            raised_at=_raised_at(error),
         )
         reason = partition.rejections.reject()
         if reason is not None:
@@ -159,6 +161,12 @@ class Batch(Generic[S]):
         )
         service = self._reducer.service
         return dead_letter(record, failure, service=service, group=service)
+
+
+def _raised_at(error: Exception) -> str:
+    """File and line that raised. Not the message and no locals: they may hold what users wrote."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
 
 
 def key_text(record: Record) -> str:

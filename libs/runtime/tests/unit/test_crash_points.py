@@ -1,0 +1,84 @@
+"""A reducer that dies or loses an answer at any write or commit: nothing is lost, nothing forks."""
+
+import asyncio
+
+import pytest
+
+from facilitair_events.requests import ReplyTo
+from facilitair_testing.eventually import eventually
+from libs.runtime.tests import histories, ledger
+from libs.runtime.tests.faults import HALF, LOST, WRITTEN, FaultyLog
+from libs.runtime.tests.histories import KilledError
+
+_STEPS = 60
+"""More than any run here takes; the test says so when it is not."""
+
+
+def _inbox():
+    """Two keys, a poison record, a duplicate, a question and an end."""
+    ask = ledger.Ask(reply_to=ReplyTo(topic=ledger.REPLIES, correlation="q"))
+    return [
+        *ledger.puts(1, 2, 3, 5),
+        *ledger.puts(1, ledger.POISON, 2, 3, key="t:b"),
+        *ledger.puts(7, start=2),
+        ledger.record(ask, id="ask"),
+        ledger.record(ledger.Close(), id="close"),
+        *ledger.puts(11, start=9),
+    ]
+
+
+async def _run_until_killed(log, faults, **changes) -> bool:
+    """Run until the fault has killed it (True) or all is done (False)."""
+    stop = asyncio.Event()
+    task = asyncio.ensure_future(histories.keyed(faults, **changes).run(stop))
+    while not task.done() and not await histories.settled(log):
+        await asyncio.sleep(0.001)
+    stop.set()
+    try:
+        await task
+    except KilledError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("mode", [LOST, HALF, WRITTEN])
+@pytest.mark.parametrize("max_records", [1, 4, 64])
+async def test_r08_death_at_any_step_loses_nothing(open_log, mode, max_records):
+    for at in range(1, _STEPS):
+        async with open_log(f"{at}.db") as log:
+            await histories.append(log, *_inbox())
+            faults = FaultyLog(log, at=at, mode=mode, kill=True)
+            killed = await _run_until_killed(log, faults, max_records=max_records)
+            await histories.check_commits(log)
+            await histories.finish(log, max_records=max_records)
+            if not killed:
+                return
+    pytest.fail(f"the run has more than {_STEPS} steps")
+
+
+@pytest.mark.parametrize("mode", [LOST, HALF, WRITTEN])
+async def test_r04_an_unknown_fate_at_any_step_is_written_again(open_log, mode):
+    for at in range(1, _STEPS):
+        async with open_log(f"{at}.db") as log:
+            await histories.append(log, *_inbox())
+            faults = FaultyLog(log, at=at, mode=mode)
+            async with histories.running(histories.keyed(faults, max_records=4)):
+                await eventually(lambda: histories.settled(log), what=f"done after step {at}")  # noqa: B023 - awaited in this turn
+            await histories.check(log)
+            await histories.check_commits(log)
+            _commands_follow_their_events(faults.journal)
+            if faults.steps < at:
+                return
+    pytest.fail(f"the run has more than {_STEPS} steps")
+
+
+def _commands_follow_their_events(journal) -> None:
+    """R7, R4: whenever a command was sent, the events before it were acked in this very attempt."""
+    acked: dict[bytes, int] = {}
+    for message in journal:
+        if message.topic == ledger.EVENTS:
+            seq = int(dict(message.headers)["seq"])
+            assert seq <= acked.get(message.key, 0) + 1
+            acked[message.key] = max(acked.get(message.key, 0), seq)
+        elif message.topic == ledger.TASKS:
+            assert histories.read_message(message).after_seq <= acked.get(message.key, 0)
