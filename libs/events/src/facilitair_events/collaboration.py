@@ -5,12 +5,11 @@ These are kept for ever: what users or models wrote stands in ``Personal`` field
 """
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from facilitair_events.numbers import Count, Ordinal, Seconds, check_amounts
+from facilitair_events.numbers import Amount, Count, Ordinal, Seconds, check_amounts
 from facilitair_events.requests import Fault, Usage
 from facilitair_events.text import Personal, Text
 
@@ -33,7 +32,7 @@ class Totals(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     usage: Usage = Usage()
     calls: Count = 0
-    cost_usd: Decimal | None = None
+    cost_usd: Amount | None = None
     unknown_calls: Count = 0
     simulated: bool = False
 

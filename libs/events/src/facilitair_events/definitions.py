@@ -4,21 +4,20 @@ The gateway resolves names and labels into one ``Definition``.
 The reducer and the worker never look anything up.
 """
 
-from decimal import Decimal
 from typing import Any, Literal
 
 from msgspec import Struct
 
-from facilitair_events.numbers import Count, Ordinal, Seconds, check_amounts
+from facilitair_events.numbers import Amount, Count, Ordinal, Seconds, check_amounts
 
 
 class Prices(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """USD for one million tokens of each kind. A kind without a price costs an unknown amount."""
 
-    input: Decimal | None = None
-    output: Decimal | None = None
-    cached_input: Decimal | None = None
-    reasoning: Decimal | None = None
+    input: Amount | None = None
+    output: Amount | None = None
+    cached_input: Amount | None = None
+    reasoning: Amount | None = None
 
     def __post_init__(self) -> None:
         check_amounts(

@@ -19,6 +19,11 @@ Ordinal = Annotated[int, Meta(ge=1, le=_MAX)]
 Seconds = Annotated[float, Meta(ge=0)]
 """A duration."""
 
+Amount = Annotated[
+    Decimal, Meta(extra_json_schema={"pattern": r"^[0-9]+(\.[0-9]+)?(E[+-]?[0-9]+)?$"})
+]
+"""USD, exact, as a string on the wire; ``check_amounts`` says what is refused."""
+
 _SMALLEST_EXPONENT: Final = -40
 _DEAREST: Final = Decimal(10**12)
 

@@ -1,12 +1,11 @@
 """What happens to a collaboration: the records of ``collaboration-inbox``."""
 
-from decimal import Decimal
 from typing import Any, Literal
 
 from msgspec import Struct
 
 from facilitair_events.definitions import Definition
-from facilitair_events.numbers import Count, Ordinal, check_amounts
+from facilitair_events.numbers import Amount, Count, Ordinal, check_amounts
 from facilitair_events.text import Artifact, Personal, Text
 
 FaultDetail = dict[str, Any]
@@ -104,7 +103,7 @@ class CallReported(Struct, frozen=True, kw_only=True, omit_defaults=True):
     request_digest: str | None = None
     finish_reason: str | None = None
     usage: Usage | None = None
-    cost_usd: Decimal | None = None
+    cost_usd: Amount | None = None
     simulated: bool = False
     output: Text | None = None
     fault: Fault | None = None

@@ -3,13 +3,12 @@
 It is a contract too: a snapshot written by this version is read by the next.
 """
 
-from decimal import Decimal
 from typing import Any, Literal
 
 from msgspec import Struct
 
 from facilitair_events.definitions import Definition
-from facilitair_events.numbers import Count, Ordinal, check_amounts
+from facilitair_events.numbers import Amount, Count, Ordinal, check_amounts
 from facilitair_events.replies import CollaborationStatus, StepStatus
 from facilitair_events.requests import CallOutcome, Fault, Usage
 from facilitair_events.text import Text
@@ -65,7 +64,7 @@ class CallState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     request_digest: str | None = None
     finish_reason: str | None = None
     usage: Usage | None = None
-    cost_usd: Decimal | None = None
+    cost_usd: Amount | None = None
     simulated: bool = False
     duration_ms: Count | None = None
     output: Text | None = None

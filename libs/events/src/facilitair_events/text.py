@@ -26,7 +26,7 @@ class Personal(Struct, frozen=True):
     v: str
 
 
-class Artifact(Struct, frozen=True, kw_only=True):
+class Artifact(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A reference to a blob stored under ``tenant/collaboration/sha256``.
 
     ``size`` counts bytes, ``sha256`` is lower-case hex of the content.

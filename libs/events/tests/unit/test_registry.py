@@ -145,13 +145,13 @@ def test_all_faults_of_all_files_are_told_with_their_lines(folder):
         .replace("key:", "keys:")
     )
     (folder / "catalog.yaml").write_text("partitions: [1\n")
+    near = "a service, did you mean agent-worker?"
     assert faults_of(folder) == [
         "catalog.yaml:2: did not find expected ',' or ']'",
         "worker-control.yaml:2: unknown field 'keys', did you mean key?",
         "worker-control.yaml:3: partitions: 'many' is not a whole number from 1",
         "worker-control.yaml:5: retention: 'a week' is not a duration like 29d, 12h, 30m or 10s",
-        "worker-control.yaml:11: consumers: 'agent-wroker' is not a service, did you mean "
-        + "agent-worker?",
+        f"worker-control.yaml:11: consumers: 'agent-wroker' is not {near}",
         "worker-control.yaml:1: field 'key' is missing",
     ]
 
