@@ -3,6 +3,7 @@
 from typing import Any
 
 MAX_DEPTH = 12
+MAX_ITEMS = 50
 _SYNONYMS: dict[str, str] = {
     "accepted": "approved",
     "pass": "approved",
@@ -82,15 +83,15 @@ class _Filler:
 
     def _array(self, node: Known, value: Any, *, name: str, known: Known, depth: int) -> list[Any]:
         items = node.get("items", {})
-        if isinstance(value, list):
-            return [
-                self.fill(items, name="", known=_item(known, item), depth=depth + 1)
-                for item in value
-            ]
-        least = node.get("minItems")
-        count = least if isinstance(least, int) else 0 if name == "" else 1
+        least, most = node.get("minItems"), node.get("maxItems")
+        entries = value if isinstance(value, list) else [None] * (0 if name == "" else 1)
+        if isinstance(least, int):
+            entries = entries + [None] * (min(least, MAX_ITEMS) - len(entries))
+        if isinstance(most, int):
+            entries = entries[:most]
         return [
-            self.fill(items, name="", known=known, depth=depth + 1) for _ in range(min(count, 50))
+            self.fill(items, name="", known=_item(known, entry), depth=depth + 1)
+            for entry in entries
         ]
 
     def _resolve(self, schema: Any) -> Any:
@@ -141,7 +142,7 @@ def _item(known: Known, item: Any) -> Known:
     if isinstance(item, dict):
         text = f"{item.get('file')}:{item.get('line')}: {item.get('problem')}. {item.get('fix')}"
         return {**known, **item, "text": text}
-    return {**known, "text": str(item)}
+    return known if item is None else {**known, "text": str(item)}
 
 
 def _text(node: Known, value: Any, *, known: Known) -> str:
