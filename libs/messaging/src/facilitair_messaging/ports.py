@@ -1,16 +1,19 @@
 """The log as services see it: producer, group consumer, reader, admin.
 
-An adapter provides a ``Log``; services never know which one. Every adapter passes ``facilitair_testing.conformance``.
-Nothing here polls in the background on the caller's behalf, and no call waits for ever unless it says so.
+An adapter provides a ``Log``; services never know which one.
+Every adapter passes ``facilitair_testing.conformance``.
+Nothing here polls in the background on the caller's behalf, and no call waits for ever unless it
+says so.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol
 
+from msgspec import Struct
+
 from facilitair_events.envelope import Headers
 from facilitair_events.registry import TopicSpec
-from msgspec import Struct
 
 
 class TopicPartition(NamedTuple):
@@ -21,7 +24,10 @@ class TopicPartition(NamedTuple):
 
 
 class Record(Struct, frozen=True, gc=False):
-    """A record as it lies in the log. ``timestamp_ms`` is its append time (R1); a null ``value`` is a tombstone."""
+    """A record as it lies in the log.
+
+    ``timestamp_ms`` is its append time (R1); a null ``value`` is a tombstone.
+    """
 
     topic: str
     partition: int
@@ -47,7 +53,10 @@ class Message(Struct, frozen=True, gc=False):
 
 
 class Ack(Struct, frozen=True, gc=False):
-    """The log has the record. ``offset`` is None when the broker only said that it had it already (M7)."""
+    """The log has the record.
+
+    ``offset`` is None when the broker only said that it had it already (M7).
+    """
 
     partition: int
     offset: int | None
@@ -59,12 +68,13 @@ class Producer(Protocol):
     async def send(self, messages: Sequence[Message]) -> list[Ack]:
         """Append in order and return when every record is acked.
 
-        Records of one partition keep the order of ``messages`` and of earlier calls, also concurrent ones.
-        Raises RecordRefusedError when the log refuses a record for good (too large, unknown topic): the caller may
-        not assume anything about later messages of the same call.
-        Raises ProduceUnknownError after any ambiguous or fatal error (R4): each message of this call may or may not be
-        in the log. The adapter has discarded and rebuilt its producer; the caller redoes the work from what it knows.
-        Cancelling it is such an ambiguity too.
+        Records of one partition keep the order of ``messages`` and of earlier calls, also
+        concurrent ones.
+        Raises RecordRefusedError when the log refuses a record for good (too large, unknown topic):
+        the caller may not assume anything about later messages of the same call.
+        Raises ProduceUnknownError after any ambiguous or fatal error (R4): each message of this
+        call may or may not be in the log. The adapter has discarded and rebuilt its producer; the
+        caller redoes the work from what it knows. Cancelling it is such an ambiguity too.
         """
         ...
 
@@ -76,15 +86,17 @@ OnPartitions = Callable[[Partitions], None]
 class GroupConsumer(Protocol):
     """A member of a consumer group. Partitions come and go only as the callbacks say.
 
-    The callbacks are plain functions that mark and return (R5); they run before ``poll`` returns any record of an
-    assigned partition, and after it returned the last one of a revoked partition.
+    The callbacks are plain functions that mark and return (R5); they run before ``poll`` returns
+    any record of an assigned partition, and after it returned the last one of a revoked partition.
     """
 
     async def poll(self, *, max_records: int, wait_s: float) -> list[Record]:
-        """Records of assigned, not paused partitions, in offset order per partition; [] after ``wait_s`` without any.
+        """Records of assigned, not paused partitions, in offset order per partition.
 
-        Returns as soon as there is one record. Keeps the membership alive when called at least every few seconds.
-        A partition starts at its committed offset, or at the beginning for a group that never committed there.
+        Returns as soon as there is one record, or [] after ``wait_s`` without any.
+        Keeps the membership alive when called at least every few seconds.
+        A partition starts at its committed offset, or at the beginning for a group that never
+        committed there.
         Raises OffsetOutOfRangeError when that position does not exist (any more).
         """
         ...
@@ -102,7 +114,10 @@ class GroupConsumer(Protocol):
         ...
 
     def pause(self, tps: Iterable[TopicPartition]) -> None:
-        """Do not return records of these until ``resume``; the position stays. Not assigned ones are ignored."""
+        """Do not return records of these until ``resume``; the position stays.
+
+        Not assigned ones are ignored.
+        """
         ...
 
     def resume(self, tps: Iterable[TopicPartition]) -> None:
@@ -110,7 +125,10 @@ class GroupConsumer(Protocol):
         ...
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Durably store the next offsets to read. Raises CommitRefusedError when this member lost a partition."""
+        """Durably store the next offsets to read.
+
+        Raises CommitRefusedError when this member lost a partition.
+        """
         ...
 
 
@@ -126,7 +144,10 @@ class Reader(Protocol):
         ...
 
     async def poll(self, *, max_records: int, wait_s: float) -> list[Record]:
-        """As for a consumer. Raises OffsetOutOfRangeError for an offset before the beginning or past the end."""
+        """As for a consumer.
+
+        Raises OffsetOutOfRangeError for an offset before the beginning or past the end.
+        """
         ...
 
 
@@ -134,7 +155,10 @@ class Admin(Protocol):
     """Topics and offsets, seen from outside."""
 
     async def ensure_topics(self, specs: Iterable[TopicSpec]) -> None:
-        """Create what is missing and wait until it takes writes. Raises TopicDriftError when a partition count differs."""
+        """Create what is missing and wait until it takes writes.
+
+        Raises TopicDriftError when a partition count differs.
+        """
         ...
 
     async def partitions(self, topic: str) -> int:
@@ -149,8 +173,10 @@ class Admin(Protocol):
         """The offset that the next record will get."""
         ...
 
-    async def offsets_at(self, times_ms: Mapping[TopicPartition, int]) -> dict[TopicPartition, int | None]:
-        """The first offset whose append time is at or after the given one; None when there is none yet."""
+    async def offsets_at(
+        self, times_ms: Mapping[TopicPartition, int]
+    ) -> dict[TopicPartition, int | None]:
+        """The first offset appended at or after the given time; None when there is none yet."""
         ...
 
     async def committed(self, group: str) -> dict[TopicPartition, int]:
@@ -163,16 +189,28 @@ class Admin(Protocol):
 
 
 class Log(Protocol):
-    """One log, embedded or a Kafka cluster. Everything it hands out is closed by leaving its context."""
+    """One log, embedded or a Kafka cluster.
+
+    Everything it hands out is closed by leaving its context.
+    """
 
     def producer(self) -> AbstractAsyncContextManager[Producer]:
         """A producer of the caller's own; ambiguity in one does not touch another."""
         ...
 
     def consumer(
-        self, *, group: str, topics: Sequence[str], member: str, on_assigned: OnPartitions, on_revoked: OnPartitions
+        self,
+        *,
+        group: str,
+        topics: Sequence[str],
+        member: str,
+        on_assigned: OnPartitions,
+        on_revoked: OnPartitions,
     ) -> AbstractAsyncContextManager[GroupConsumer]:
-        """Join ``group`` as the static member ``member`` (R2); leaving the context leaves the group."""
+        """Join ``group`` as the static member ``member`` (R2).
+
+        Leaving the context leaves the group.
+        """
         ...
 
     def reader(self) -> AbstractAsyncContextManager[Reader]:
@@ -184,5 +222,8 @@ class Log(Protocol):
         ...
 
     def partition_for(self, topic: str, key: bytes) -> int:
-        """The partition of a key, by ``partition_by`` of the topic (R3). Cached per key. Raises UnknownTopicError."""
+        """The partition of a key, by ``partition_by`` of the topic (R3). Cached per key.
+
+        Raises UnknownTopicError.
+        """
         ...

@@ -41,8 +41,11 @@ def reply_message(*, to: ReplyTo, data: Struct, envelope: Envelope) -> Message:
 class PendingReply:
     """An answer that may come; made by ``Replies.expect`` before the request is sent."""
 
-    def __init__(self, reply_to: ReplyTo, *, metrics: Metrics) -> None:
+    def __init__(
+        self, reply_to: ReplyTo, *, forget: Callable[[ReplyTo], None], metrics: Metrics
+    ) -> None:
         self.reply_to = reply_to
+        self._forget = forget
         self._metrics = metrics
         self._answer: asyncio.Future[RequestAnswered] = asyncio.get_running_loop().create_future()
 
@@ -50,10 +53,13 @@ class PendingReply:
         """The first answer to the request, also one that came before the call.
 
         Raises ReplyTimeoutError after ``timeout_s``; the request may still be carried out.
-        It may be called again, and an answer that came meanwhile is returned then.
+        Call it once: when it ends, however it ends, a later answer is ignored.
         """
         started = time.monotonic()
-        done, _ = await asyncio.wait([self._answer], timeout=timeout_s)
+        try:
+            done, _ = await asyncio.wait([self._answer], timeout=timeout_s)
+        finally:
+            self._forget(self.reply_to)
         self._metrics.observe(
             names.REPLY_WAIT,
             time.monotonic() - started,
@@ -81,20 +87,21 @@ class Replies:
         self._topic = topic
         self._new_correlation = new_correlation
         self._metrics = metrics
-        # Weak: whoever gives up on an answer, by cancellation or because its request could not be
-        # sent, only has to forget the PendingReply.
+        # Weak, for those whose request could not be sent and who therefore never wait.
         self._pending: WeakValueDictionary[bytes, PendingReply] = WeakValueDictionary()
 
     @property
     def pending(self) -> int:
-        """How many answers somebody still holds a PendingReply for."""
+        """How many answers somebody still waits for, or may."""
         return len(self._pending)
 
     def expect(self) -> PendingReply:
         """Prepare for an answer. Send the request with its ``reply_to``, then ``wait``."""
         correlation = self._new_correlation()
         pending = PendingReply(
-            ReplyTo(topic=self._topic, correlation=correlation), metrics=self._metrics
+            ReplyTo(topic=self._topic, correlation=correlation),
+            forget=self._forget,
+            metrics=self._metrics,
         )
         self._pending[correlation.encode()] = pending
         return pending
@@ -116,6 +123,9 @@ class Replies:
             self._poison(f"a reply is a {type(data).__name__}")
             return
         pending.settle(data)
+
+    def _forget(self, reply_to: ReplyTo) -> None:
+        self._pending.pop(reply_to.correlation.encode(), None)
 
     def _poison(self, reason: str) -> None:
         _log.error("reply cannot be read", topic=self._topic, reason=reason)
