@@ -6,12 +6,8 @@ from functools import cache
 from typing import Any
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from msgspec import Struct, inspect
-
-settings.register_profile("facilitair", deadline=None)  # a busy machine is no failure
-settings.load_profile("facilitair")
 
 Values = Callable[[type[Struct]], st.SearchStrategy[Any]]
 
