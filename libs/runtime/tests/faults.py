@@ -1,9 +1,14 @@
 """Logs that fail where a test wants it, and remember in which order what was acked."""
 
+import asyncio
 from contextlib import asynccontextmanager
 
 from facilitair_messaging.errors import ProduceUnknownError
-from libs.runtime.tests.histories import KilledError
+
+
+class KilledError(BaseException):
+    """The process is dead: it does nothing any more, not even cleaning up."""
+
 
 LOST, HALF, WRITTEN = "lost", "half", "written"
 """What is in the log of the call that failed: nothing, the first half, all of it."""
@@ -25,6 +30,7 @@ class FaultyLog:
         self.steps = 0
         self.dead = False
         self.journal: list = []
+        self.committed = asyncio.Event()
 
     def __getattr__(self, name):
         return getattr(self._log, name)
@@ -49,7 +55,7 @@ class FaultyLog:
     async def send(self, producer, messages):
         if not self.step():
             acks = await producer.send(messages)
-            self.journal += [message for message in messages]
+            self.journal += messages
             return acks
         self.dead = self._kill
         part = {LOST: 0, HALF: (len(messages) + 1) // 2, WRITTEN: len(messages)}[self._mode]
@@ -67,6 +73,7 @@ class FaultyLog:
                 await consumer.commit(offsets)
             raise KilledError
         await consumer.commit(offsets)
+        self.committed.set()
 
 
 class _Producer:

@@ -4,19 +4,18 @@ import asyncio
 from collections import defaultdict
 from contextlib import asynccontextmanager
 
+from prometheus_client import CollectorRegistry
+
 from facilitair_events.codec import decode
 from facilitair_events.envelope import from_headers, header
 from facilitair_events.requests import Parked
 from facilitair_messaging.messages import read
 from facilitair_messaging.ports import Log, Record, TopicPartition
+from facilitair_observability.metrics import Metrics
 from facilitair_runtime.keyed_reducer import KeyedReducer
 from facilitair_runtime.settings import ReducerGroup
-from facilitair_testing.eventually import eventually
 from libs.runtime.tests import ledger
-
-
-class KilledError(BaseException):
-    """The process is dead: it does nothing any more, not even cleaning up."""
+from libs.runtime.tests.faults import FaultyLog
 
 
 async def records(log: Log, topic: str) -> list[Record]:
@@ -153,6 +152,7 @@ def keyed(log: Log, *, member: str = "ledger-0", reducer=None, partitions: int =
         log=log,
         registry=ledger.registry(partitions),
         settings=settings(**changes),
+        metrics=Metrics(CollectorRegistry()),
         member=member,
         **options,
     )
@@ -180,10 +180,23 @@ async def settled(log: Log, group: str = "ledger") -> bool:
     return all(committed.get(tp, 0) == end[tp] for tp in tps)
 
 
+async def run_dry(log: FaultyLog, **changes) -> None:
+    """Run a reducer until everything is committed; raises what it dies of."""
+    stop = asyncio.Event()
+    task = asyncio.ensure_future(keyed(log, **changes).run(stop))
+    async with asyncio.timeout(20):
+        while not task.done() and not await settled(log):
+            log.committed.clear()
+            waiting = asyncio.ensure_future(log.committed.wait())
+            await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            waiting.cancel()
+        stop.set()
+        await task
+
+
 async def finish(log: Log, **changes) -> None:
     """Run a fresh reducer until everything is done, then check what is in the log."""
-    async with running(keyed(log, **changes)):
-        await eventually(lambda: settled(log), what="everything committed")
+    await run_dry(FaultyLog(log), **changes)
     await check(log)
     await check_commits(log)
 

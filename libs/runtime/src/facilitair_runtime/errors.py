@@ -125,3 +125,23 @@ class NothingHeldError(ServiceError):
 
     def __init__(self, *, key: str) -> None:
         super().__init__(f"key {key!r} holds no state")
+
+
+class AppEndedError(ServiceError):
+    """A service returned though nobody had stopped it."""
+
+    def __init__(self, *, service: str) -> None:
+        super().__init__(f"{service} ended by itself")
+
+
+class CriticalServiceError(ServiceError):
+    """A service without which the process is no use fails again and again."""
+
+    def __init__(
+        self, *, service: str, failures: int, window_s: float, error: BaseException
+    ) -> None:
+        self.service = service
+        super().__init__(
+            f"{service} failed {failures} times within {window_s:g} s, at last with "
+            f"{type(error).__name__}: {error}"
+        )

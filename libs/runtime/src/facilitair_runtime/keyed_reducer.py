@@ -11,6 +11,7 @@ from typing import Final, Generic
 from facilitair_events.registry import Registry
 from facilitair_messaging.ports import Log, TopicPartition
 from facilitair_messaging.rejections import RejectionLimit
+from facilitair_observability.metrics import Metrics
 from facilitair_runtime.adapters.wall_clock import wall_clock_ms
 from facilitair_runtime.errors import PartitionCountError
 from facilitair_runtime.reducing.config import KeyedState, Reducer, S
@@ -36,6 +37,7 @@ class KeyedReducer(Generic[S]):
         log: Log,
         registry: Registry,
         settings: ReducerGroup,
+        metrics: Metrics,
         member: str,
         clock_ms: ClockMs = wall_clock_ms,
         rejections: RejectionLimit | None = None,
@@ -44,6 +46,7 @@ class KeyedReducer(Generic[S]):
             reducer=reducer,
             log=log,
             settings=settings,
+            metrics=metrics,
             limits={name: spec.max_record_bytes for name, spec in registry.topics.items()},
             member=member,
             clock_ms=clock_ms,

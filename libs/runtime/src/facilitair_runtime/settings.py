@@ -24,7 +24,7 @@ PREFIX: Final = "FACILITAIR_"
 SHARED_NAMES: Final = frozenset(f"{PREFIX}{name}" for name in ("HOME", "CACHE", "URL", "API_KEY"))
 """Names that belong to no service: scripts and clients rely on them."""
 
-_OTHER_PROGRAMS: Final = frozenset({"simulator", "cli"})
+_OTHER_PROGRAMS: Final = frozenset({"simulator", "cli", "log"})
 
 S = TypeVar("S", bound=BaseSettings)
 

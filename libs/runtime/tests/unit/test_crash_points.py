@@ -1,14 +1,12 @@
 """A reducer that dies or loses an answer at any write or commit: nothing is lost, nothing forks."""
 
-import asyncio
+from contextlib import suppress
 
 import pytest
 
 from facilitair_events.requests import ReplyTo
-from facilitair_testing.eventually import eventually
 from libs.runtime.tests import histories, ledger
-from libs.runtime.tests.faults import HALF, LOST, WRITTEN, FaultyLog
-from libs.runtime.tests.histories import KilledError
+from libs.runtime.tests.faults import HALF, LOST, WRITTEN, FaultyLog, KilledError
 
 _STEPS = 60
 """More than any run here takes; the test says so when it is not."""
@@ -27,20 +25,6 @@ def _inbox():
     ]
 
 
-async def _run_until_killed(log, faults, **changes) -> bool:
-    """Run until the fault has killed it (True) or all is done (False)."""
-    stop = asyncio.Event()
-    task = asyncio.ensure_future(histories.keyed(faults, **changes).run(stop))
-    while not task.done() and not await histories.settled(log):
-        await asyncio.sleep(0.001)
-    stop.set()
-    try:
-        await task
-    except KilledError:
-        return True
-    return False
-
-
 @pytest.mark.parametrize("mode", [LOST, HALF, WRITTEN])
 @pytest.mark.parametrize("max_records", [1, 4, 64])
 async def test_r08_death_at_any_step_loses_nothing(open_log, mode, max_records):
@@ -48,10 +32,11 @@ async def test_r08_death_at_any_step_loses_nothing(open_log, mode, max_records):
         async with open_log(f"{at}.db") as log:
             await histories.append(log, *_inbox())
             faults = FaultyLog(log, at=at, mode=mode, kill=True)
-            killed = await _run_until_killed(log, faults, max_records=max_records)
+            with suppress(KilledError):
+                await histories.run_dry(faults, max_records=max_records)
             await histories.check_commits(log)
             await histories.finish(log, max_records=max_records)
-            if not killed:
+            if not faults.dead:
                 return
     pytest.fail(f"the run has more than {_STEPS} steps")
 
@@ -62,8 +47,7 @@ async def test_r04_an_unknown_fate_at_any_step_is_written_again(open_log, mode):
         async with open_log(f"{at}.db") as log:
             await histories.append(log, *_inbox())
             faults = FaultyLog(log, at=at, mode=mode)
-            async with histories.running(histories.keyed(faults, max_records=4)):
-                await eventually(lambda: histories.settled(log), what=f"done after step {at}")  # noqa: B023 - awaited in this turn
+            await histories.run_dry(faults, max_records=4)
             await histories.check(log)
             await histories.check_commits(log)
             _commands_follow_their_events(faults.journal)

@@ -11,7 +11,7 @@ import structlog
 from facilitair_events.envelope import timestamp
 from facilitair_events.ids import derive
 from facilitair_events.requests import TimerFired
-from facilitair_messaging.errors import NotAssignedError
+from facilitair_messaging.errors import CommitRefusedError, NotAssignedError
 from facilitair_messaging.messages import caused_by, message
 from facilitair_messaging.ports import (
     GroupConsumer,
@@ -23,6 +23,12 @@ from facilitair_messaging.ports import (
     TopicPartition,
 )
 from facilitair_messaging.rejections import RejectionLimit
+from facilitair_observability.metrics import Metrics
+from facilitair_observability.names import (
+    COMMITS_REFUSED,
+    RECORDS_CONSUMED,
+    RECORDS_DEAD_LETTERED,
+)
 from facilitair_runtime.reducing.batch import Batch
 from facilitair_runtime.reducing.config import Reducer, S
 from facilitair_runtime.reducing.partitions import Partition
@@ -41,6 +47,7 @@ class Wiring(Generic[S]):
     reducer: Reducer[S]
     log: Log
     settings: ReducerGroup
+    metrics: Metrics
     limits: Mapping[str, int]
     member: str
     clock_ms: ClockMs
@@ -193,6 +200,7 @@ class Owner(Generic[S]):
             await batch.decide(partition, record)
         await batch.write(self._outputs, attempts=self._wiring.settings.produce_attempts)
         batch.remember()
+        self._count(batch)
         for partition, slot in batch.moved():
             held = slot.standing.held
             if held is not None and not partition.revoked:
@@ -206,6 +214,14 @@ class Owner(Generic[S]):
         for partition, key, timer_id, at_ms in batch.timers_read():
             self._timers.read(partition.tp, key, timer_id=timer_id, at_ms=at_ms)
         self._snapshots.want()
+
+    def _count(self, batch: Batch[S]) -> None:
+        metrics, topic, group = self._wiring.metrics, self._reducer.inbox, self._reducer.service
+        metrics.count(RECORDS_CONSUMED, len(batch.steps), topic=topic, group=group)
+        for _, step in batch.steps:
+            if step.outcome.error is not None:
+                error = type(step.outcome.error).__name__
+                metrics.count(RECORDS_DEAD_LETTERED, topic=topic, group=group, error=error)
 
     async def _fire(self, alarms: list[Alarm]) -> None:
         await self._behind.send([self._timer_fired(alarm) for alarm in alarms])
@@ -224,7 +240,12 @@ class Owner(Generic[S]):
         return message(topic=self._reducer.inbox, key=alarm.key, data=data, envelope=envelope)
 
     async def _commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        await (await self._joined).commit(offsets)
+        try:
+            await (await self._joined).commit(offsets)
+        except CommitRefusedError:
+            topic, group = self._reducer.inbox, self._reducer.service
+            self._wiring.metrics.count(COMMITS_REFUSED, topic=topic, group=group)
+            raise
 
     async def _scan_again(self) -> None:
         while True:
