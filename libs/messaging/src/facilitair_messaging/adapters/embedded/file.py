@@ -8,7 +8,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final, Literal
 
-from facilitair_messaging.adapters.embedded.errors import LogFormatError
+from facilitair_messaging.adapters.embedded.errors import LogFormatError, LogWriteError
 
 Synchronous = Literal["NORMAL", "FULL"]
 
@@ -51,8 +51,11 @@ def connect_writer(
     """Open the one connection that writes and checkpoints (R35); creates the file.
 
     ``max_bytes`` bounds the file; what does not fit fails as on a full disk.
-    Raises LogFormatError for a file of another kind or of a newer version.
+    The file is readable by its owner alone: it holds everybody's texts.
+    Raises LogFormatError for a file of another kind or of a newer version, LogWriteError when
+    there is no room or no access.
     """
+    path.touch(mode=0o600)
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         _check_format(db, path)
@@ -62,6 +65,9 @@ def connect_writer(
         db.execute(f"PRAGMA synchronous={synchronous}")
         if max_bytes is not None:
             db.execute(f"PRAGMA max_page_count={max(max_bytes // _PAGE_BYTES, 1)}")
+    except sqlite3.OperationalError as error:
+        db.close()
+        raise LogWriteError(reason=str(error)) from error
     except sqlite3.DatabaseError as error:
         db.close()
         raise LogFormatError(path=path, reason=str(error)) from error

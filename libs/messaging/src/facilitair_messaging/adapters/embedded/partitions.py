@@ -36,7 +36,7 @@ class Partition:
         self._tail.append(record)
         self._tail_bytes += _size(record)
         self.end = record.offset + 1
-        if self._tail_bytes > TAIL_BYTES or len(self._tail) > TAIL_RECORDS:
+        while self._tail_bytes > TAIL_BYTES or len(self._tail) > TAIL_RECORDS:
             self._shorten()
 
     def begin_at(self, offset: int) -> None:
