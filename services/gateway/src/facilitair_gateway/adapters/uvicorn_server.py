@@ -1,0 +1,88 @@
+"""uvicorn inside the loop that is running: no signal handlers, no exit of its own."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+from typing import Final
+
+from starlette.types import ASGIApp
+from uvicorn import Config, Server
+
+_BACKLOG: Final = 2048
+_KEEP_ALIVE_S: Final = 30
+_IDLE_PROBE_S: Final = 15
+_PROBES: Final = 2
+_MS: Final = 1000
+
+
+class _QuietServer(Server):
+    """Leaves signals to whoever composes the process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def bind(host: str, port: int, *, send_timeout_s: float) -> socket.socket:
+    """A listening socket; raises OSError when the address cannot be had.
+
+    Its connections are cut when a client acknowledges nothing for ``send_timeout_s``, or is
+    unreachable while idle: without that a pulled cable would hold its stream for ever.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in (
+            ("TCP_USER_TIMEOUT", int(send_timeout_s * _MS)),
+            ("TCP_KEEPIDLE", _IDLE_PROBE_S),
+            ("TCP_KEEPINTVL", _IDLE_PROBE_S),
+            ("TCP_KEEPCNT", _PROBES),
+        ):
+            if hasattr(socket, name):
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        sock.bind((host, port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def url_of(sock: socket.socket) -> str:
+    """Where a bound socket can be reached from this machine."""
+    host, port = sock.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - the any address
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    app: ASGIApp, sock: socket.socket, *, graceful_s: float
+) -> AsyncIterator[asyncio.Task[None]]:
+    """Serve while the body runs; then let open requests end, for at most ``graceful_s``.
+
+    Yields the task of the server, which ends early only when it fails.
+    """
+    config = Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        loop="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=max(1, round(graceful_s)),
+    )
+    server = _QuietServer(config)
+    task = asyncio.create_task(server.serve(sockets=[sock]))
+    try:
+        yield task
+    finally:
+        server.should_exit = True
+        await asyncio.wait([task])
+        sock.close()

@@ -1,0 +1,119 @@
+"""Definitions in the catalog: what files add to it, and what requests read from it. Pure."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from facilitair_events.catalog import CatalogKind, LabelMoved, VersionPublished
+from facilitair_events.definitions import Definition, Model
+from facilitair_gateway.errors import LogicUnknownError, RequestFaultsError
+from facilitair_llm.catalog import ModelCatalog
+from facilitair_workflows.documents import (
+    ACTIVE,
+    PLATFORM,
+    CatalogRecord,
+    Documents,
+    label_key,
+    published,
+    record_key,
+    version_key,
+)
+from facilitair_workflows.resolution import ResolutionError, resolve
+
+Catalog = Mapping[str, CatalogRecord]
+
+FIRST_LOGIC: Final = LabelMoved(kind="logic", name="decide", label=ACTIVE, version="1")
+LOGIC_KEY: Final = label_key(PLATFORM, kind="logic", name="decide", label=ACTIVE)
+
+
+def model_name(model: Model) -> str:
+    """How requests and agents name a model."""
+    return f"{model.provider}/{model.name}"
+
+
+def records_of(documents: Documents, models: ModelCatalog) -> dict[str, CatalogRecord]:
+    """The catalog's records of all definition files, by key, models before what names them."""
+    records: dict[str, CatalogRecord] = {}
+    for model in models.models:
+        version = published("model", model_name(model), model)
+        label = LabelMoved(kind="model", name=version.name, label=ACTIVE, version=version.version)
+        records[record_key(version)] = version
+        records[record_key(label)] = label
+    return records | documents.records()
+
+
+def to_apply(catalog: Catalog, wanted: Catalog) -> dict[str, CatalogRecord]:
+    """What the catalog lacks of ``wanted``; applied twice, the second time it is empty.
+
+    The label of the logic is set once and then an operator's (R9).
+    """
+    missing = {key: record for key, record in wanted.items() if catalog.get(key) != record}
+    if LOGIC_KEY not in catalog:
+        missing[LOGIC_KEY] = FIRST_LOGIC
+    return missing
+
+
+def logic_of(catalog: Catalog) -> int:
+    """The version of ``decide`` that new collaborations keep (R9). Raises LogicUnknownError."""
+    label = catalog.get(LOGIC_KEY)
+    if not isinstance(label, LabelMoved) or not label.version.isdecimal():
+        raise LogicUnknownError(key=LOGIC_KEY)
+    return int(label.version)
+
+
+def definition_for(
+    catalog: Catalog,
+    *,
+    tenant: str,
+    workflow: str,
+    overrides: Mapping[str, str],
+    default_model: Model,
+) -> Definition:
+    """The complete workflow that a request names (R10). Raises RequestFaultsError."""
+    try:
+        return resolve(
+            catalog=catalog,
+            workflow=workflow,
+            default_model=default_model,
+            models=models_in(catalog),
+            overrides=overrides,
+            tenant=tenant,
+        )
+    except ResolutionError as error:
+        raise RequestFaultsError(faults=tuple(error.faults)) from error
+
+
+def models_in(catalog: Catalog) -> dict[str, Model]:
+    """Every model of the catalog by its name."""
+    return {
+        version.name: msgspec.convert(version.document, Model)
+        for version in active(catalog, "model", tenant=PLATFORM)
+    }
+
+
+def active(catalog: Catalog, kind: CatalogKind, *, tenant: str) -> Iterator[VersionPublished]:
+    """The active version of every definition of a kind that a tenant may use, by name.
+
+    A tenant's own definition hides the platform's of the same name.
+    """
+    found: dict[str, VersionPublished] = {}
+    for owner in dict.fromkeys((PLATFORM, tenant)):
+        for key, label in catalog.items():
+            if not isinstance(label, LabelMoved) or (label.kind, label.label) != (kind, ACTIVE):
+                continue
+            if key.partition(":")[0] != owner:
+                continue
+            version = catalog.get(
+                version_key(owner, kind=kind, name=label.name, version=label.version)
+            )
+            if isinstance(version, VersionPublished):
+                found[label.name] = version
+    return iter(found[name] for name in sorted(found))
+
+
+def listed(version: VersionPublished) -> dict[str, Any]:
+    """A definition as the API lists it."""
+    return {"name": version.name, "version": version.version, "digest": version.digest} | {
+        name: value for name, value in version.document.items() if name != version.kind
+    }

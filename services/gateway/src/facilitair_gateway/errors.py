@@ -1,0 +1,135 @@
+"""What the gateway raises about what it was asked, in words for the one who asked."""
+
+from facilitair_events.requests import Fault
+
+
+class GatewayError(Exception):
+    """Root of what this package raises."""
+
+
+class CursorError(GatewayError):
+    """A cursor cannot be used. ``code`` says why; the message says what to do instead."""
+
+    def __init__(self, *, code: str, message: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class MalformedCursorError(CursorError):
+    """A cursor is not of the form that the stream hands out."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            code="cursor_malformed",
+            message=(
+                "a cursor looks like 3-1204-17; use the id of the last event as it was received,"
+                " or leave it out to read from the start"
+            ),
+        )
+
+
+class ForeignCursorError(CursorError):
+    """A cursor was handed out for another collaboration."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            code="cursor_foreign",
+            message=(
+                "the cursor belongs to another collaboration; use one of this stream,"
+                " or leave it out to read from the start"
+            ),
+        )
+
+
+class FutureCursorError(CursorError):
+    """A cursor points past the end of the stream."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            code="cursor_future",
+            message=(
+                "the cursor points past the end of the stream, so this server never sent it;"
+                " leave it out to read from the start"
+            ),
+        )
+
+
+class ExpiredCursorError(CursorError):
+    """What a cursor points at has expired."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            code="cursor_expired",
+            message="the stream has expired here; describing the collaboration still works",
+        )
+
+
+class LogicUnknownError(GatewayError):
+    """The catalog does not say which version of ``decide`` new collaborations keep."""
+
+    def __init__(self, *, key: str) -> None:
+        super().__init__(f"catalog record {key!r} is missing or names no version number")
+
+
+class RequestFaultsError(GatewayError):
+    """A request is wrong in one or more ways. ``faults`` lists all of them."""
+
+    def __init__(self, *, faults: tuple[Fault, ...]) -> None:
+        self.faults = faults
+        super().__init__("; ".join(fault.message for fault in faults))
+
+
+class UnknownCollaborationError(GatewayError):
+    """There is no such collaboration, or it belongs to somebody else."""
+
+    def __init__(self, *, collaboration: str) -> None:
+        self.collaboration = collaboration
+        super().__init__(f"there is no collaboration {collaboration}")
+
+
+class ConflictError(GatewayError):
+    """A request contradicts what is already so."""
+
+    def __init__(self, *, code: str, message: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class AppendUnknownError(GatewayError):
+    """The log did not confirm a record in time: it may or may not be there."""
+
+    def __init__(self, *, timeout_s: float) -> None:
+        super().__init__(
+            f"the log did not confirm the request within {timeout_s:g} s; it may have been taken:"
+            " send it again with the same Idempotency-Key (or client_id)"
+        )
+
+
+class NoAnswerError(GatewayError):
+    """Nobody answered a question in time."""
+
+    def __init__(self, *, timeout_s: float) -> None:
+        super().__init__(
+            f"the orchestrator did not answer within {timeout_s:g} s; nothing is lost, ask again"
+        )
+
+
+class NotReadyError(GatewayError):
+    """The gateway cannot serve this yet, or no longer."""
+
+    def __init__(self) -> None:
+        super().__init__("the gateway is starting or stopping; try again in a moment")
+
+
+class BodyTooLargeError(GatewayError):
+    """A request body is larger than this server reads."""
+
+    def __init__(self, *, limit: int) -> None:
+        super().__init__(f"the body is larger than {limit} bytes; shorten it")
+
+
+class MalformedBodyError(GatewayError):
+    """A request body is not JSON."""
+
+    def __init__(self, *, reason: str) -> None:
+        super().__init__(f"the body is not valid JSON: {reason}")

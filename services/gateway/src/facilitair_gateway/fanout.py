@@ -1,0 +1,179 @@
+"""What a viewer of a collaboration is sent: cursors, frames, and what is left out. Pure.
+
+A record becomes an ``Entry`` from its key and headers alone; its value is never decoded.
+A cursor says where to read on: partition, offset of the *next* record, last ``seq`` that was sent.
+"""
+
+import re
+from enum import Enum
+from typing import Final, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from facilitair_events.types import TERMINAL_KINDS
+from facilitair_gateway.errors import MalformedCursorError
+from facilitair_messaging.ports import Record
+
+START: Final = "start"
+"""The cursor of a collaboration whose stream start is not known yet; resolved at connect."""
+
+HEARTBEAT: Final = b": still here\n\n"
+
+_CURSOR: Final = re.compile(r"(0|[1-9]\d{0,4})-(0|[1-9]\d{0,17})-(0|[1-9]\d{0,17})", re.ASCII)
+_NUMBER_DIGITS: Final = 18
+_TYPE_PREFIX: Final = b"facilitair."
+_TERMINAL: Final = frozenset(kind.encode() for kind in TERMINAL_KINDS)
+_NAMES: Final = frozenset({"ce_type", "seq", "step", "attempt", "index"})
+
+
+class Cursor(NamedTuple):
+    """Where a viewer reads on. ``seq`` is of the last event that was sent, 0 for none."""
+
+    partition: int
+    offset: int
+    seq: int
+
+    def __str__(self) -> str:
+        return f"{self.partition}-{self.offset}-{self.seq}"
+
+
+def parse_cursor(text: str) -> Cursor:
+    """Read a cursor as ``str`` wrote it. Raises MalformedCursorError."""
+    found = _CURSOR.fullmatch(text)
+    if found is None:
+        raise MalformedCursorError
+    return Cursor(*(int(part) for part in found.groups()))
+
+
+class Entry(Struct, frozen=True, gc=False):
+    """A record of the stream, as far as its headers tell.
+
+    ``seq`` is set for copies of public events, ``step`` and ``attempt`` for what an attempt writes,
+    ``index`` for its chunks.
+    """
+
+    offset: int
+    kind: bytes
+    value: bytes
+    seq: int | None = None
+    step: bytes | None = None
+    attempt: int | None = None
+    index: int | None = None
+
+    @property
+    def terminal(self) -> bool:
+        """Whether nothing follows it in its collaboration."""
+        return self.kind in _TERMINAL
+
+
+def entry_of(record: Record) -> Entry | None:
+    """The entry of a record; None for one that no viewer can be sent.
+
+    That is a record without value or type, with a number that is none, or with a raw line break,
+    which would end the frame (R32).
+    """
+    value = record.value
+    if value is None or b"\n" in value or b"\r" in value:
+        return None
+    found = {name: content for name, content in record.headers if name in _NAMES}
+    kind = _kind(found.get("ce_type", b""))
+    try:
+        seq = _number(found.get("seq"))
+        attempt = _number(found.get("attempt"))
+        index = _number(found.get("index"))
+    except ValueError:
+        return None
+    if kind is None:
+        return None
+    return Entry(record.offset, kind, value, seq, found.get("step"), attempt, index)
+
+
+def frame(entry: Entry, *, partition: int, seq: int) -> bytes:
+    """The SSE frame of an entry; ``seq`` is of the last event sent, this one included."""
+    return b"id: %d-%d-%d\nevent: %b\ndata: %b\n\n" % (
+        partition,
+        entry.offset + 1,
+        seq,
+        entry.kind,
+        entry.value,
+    )
+
+
+def gap_frame(cursor: Cursor, *, reason: str, message: str) -> bytes:
+    """The last frame of a viewer that is cut off; it resumes with the id it carries."""
+    data = msgspec.json.encode({"cursor": str(cursor), "reason": reason, "message": message})
+    return b"id: %b\nevent: gap\ndata: %b\n\n" % (str(cursor).encode(), data)
+
+
+def retry_frame(after_ms: int) -> bytes:
+    """Tells a viewer when to come back; it carries no event."""
+    return b"retry: %d\n\n" % after_ms
+
+
+class Verdict(Enum):
+    """What is done with an entry."""
+
+    SEND = "send"
+    DROP = "drop"
+    MISSING = "missing"
+
+
+class Progress:
+    """What one viewer has been sent, and so what it must not be sent again.
+
+    Events go by ``seq`` (R12): a smaller one is dropped, a larger one than the next means that
+    events are missing. The first one of a viewer that saw none may have any (a fork's has N+1).
+    Chunks go by index within the latest attempt of their step (R31): repeats and older attempts are
+    dropped.
+    """
+
+    __slots__ = ("_written", "seq")
+
+    def __init__(self, seq: int = 0) -> None:
+        self.seq = seq
+        # step → (latest attempt, last index sent of it); allocated by the first chunk.
+        self._written: dict[bytes, tuple[int, int]] | None = None
+
+    def admit(self, entry: Entry) -> Verdict:
+        """Decide about the next entry, and remember it when it is to be sent."""
+        if entry.seq is not None:
+            return self._admit_event(entry.seq)
+        if entry.step is None or entry.attempt is None:
+            return Verdict.SEND
+        return self._admit_attempt(entry.step, entry.attempt, entry.index)
+
+    def _admit_event(self, seq: int) -> Verdict:
+        if seq <= self.seq:
+            return Verdict.DROP
+        if self.seq and seq > self.seq + 1:
+            return Verdict.MISSING
+        self.seq = seq
+        return Verdict.SEND
+
+    def _admit_attempt(self, step: bytes, attempt: int, index: int | None) -> Verdict:  # noqa: PLR0917
+        if self._written is None:
+            self._written = {}
+        latest, last = self._written.get(step, (0, -1))
+        written = -1 if index is None else index
+        if attempt < latest:
+            return Verdict.DROP
+        if attempt == latest and written <= last:
+            return Verdict.DROP
+        self._written[step] = (attempt, written)
+        return Verdict.SEND
+
+
+def _kind(type_name: bytes) -> bytes | None:
+    """``facilitair.step.completed.v1`` is ``step.completed``; None for anything else."""
+    if not type_name.startswith(_TYPE_PREFIX) or b"\n" in type_name or b"\r" in type_name:
+        return None
+    return type_name[len(_TYPE_PREFIX) :].rpartition(b".")[0] or None
+
+
+def _number(text: bytes | None) -> int | None:
+    if text is None:
+        return None
+    if not text.isdigit() or len(text) > _NUMBER_DIGITS:
+        raise ValueError(text)
+    return int(text)

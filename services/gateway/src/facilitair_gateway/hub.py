@@ -1,0 +1,298 @@
+"""The stream's fan-out: one reader over all partitions, rings of recent records, their viewers.
+
+It never decodes a value. Viewers own no buffer while the ring serves them: they read it from their
+own position, and whatever came since their last write leaves in one (drain-and-join).
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import structlog
+
+from facilitair_events.topics import COLLABORATION_STREAM
+from facilitair_gateway.errors import ExpiredCursorError, ForeignCursorError, FutureCursorError
+from facilitair_gateway.fanout import Cursor, Entry, Verdict, entry_of, frame, gap_frame
+from facilitair_gateway.replay import Replayer
+from facilitair_gateway.ring import Channel, Ring, weight
+from facilitair_gateway.viewer import Source, Viewer
+from facilitair_messaging.ports import Log, Record, TopicPartition
+
+log = structlog.get_logger(__name__)
+
+TAKE_BYTES: Final = 256 * 1024
+"""About what one write carries, so that one viewer does not hold up the loop."""
+
+_BATCH: Final = 1000
+_POLL_S: Final = 5.0
+_HEARTBEAT_CHECKS: Final = 5
+
+_SLOW: Final = "events came faster than they were read; read on from this cursor"
+_MISSING: Final = "events are missing here; what the collaboration did can be described still"
+_EXPIRED: Final = "the events here expired while they were read"
+
+
+class StreamHub:
+    """Everybody who watches a stream, and the one loop that feeds them.
+
+    ``run`` serves until cancelled; all other methods are called on the same event loop.
+    """
+
+    def __init__(
+        self,
+        source: Log,
+        *,
+        ring_bytes: int,
+        client_buffer_bytes: int,
+        replay_readers: int,
+        heartbeat_s: float,
+    ) -> None:
+        self._log = source
+        self._ring_bytes = ring_bytes
+        self._client_buffer_bytes = client_buffer_bytes
+        self._heartbeat_s = heartbeat_s
+        self._rings: dict[int, Ring[Viewer]] = {}
+        self._viewers: set[Viewer] = set()
+        self._awaited: dict[int, list[tuple[int, asyncio.Future[None]]]] = defaultdict(list)
+        self._replayer = Replayer(
+            source,
+            self._rings,
+            readers=replay_readers,
+            backlog_bytes=min(TAKE_BYTES, client_buffer_bytes),
+            hand_over=self._route,
+        )
+        self._started = asyncio.Event()
+        self.draining = False
+        self.polled_at = 0.0
+        self.skipped = 0
+
+    @property
+    def viewers(self) -> int:
+        """How many views are open."""
+        return len(self._viewers)
+
+    @property
+    def started(self) -> bool:
+        """Whether the rings cover the end of every partition."""
+        return self._started.is_set()
+
+    async def wait_started(self) -> None:
+        """Return once ``started``."""
+        await self._started.wait()
+
+    async def run(self) -> None:
+        """Read the stream from its present end on, until cancelled."""
+        partitions = await self._log.admin().partitions(COLLABORATION_STREAM)
+        tps = [TopicPartition(COLLABORATION_STREAM, number) for number in range(partitions)]
+        ends = await self._log.admin().end_offsets(tps)
+        async with self._log.reader() as reader:
+            reader.assign(ends)
+            for tp, end in ends.items():
+                self._rings[tp.partition] = Ring(end=end, max_bytes=self._ring_bytes)
+            self._started.set()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._replayer.run())
+                tasks.create_task(self._beat())
+                while True:
+                    self.polled_at = asyncio.get_running_loop().time()
+                    records = await reader.poll(max_records=_BATCH, wait_s=_POLL_S)
+                    self._feed(records, reader.positions())
+                    # Some logs answer at once while there is more: let the viewers have their turn.
+                    await asyncio.sleep(0)
+
+    def sent_before(self, key: bytes, cursor: Cursor) -> Entry | None:
+        """The entry that a cursor says was sent last, when the ring holds it."""
+        ring = self._rings.get(cursor.partition)
+        return ring.find(key, cursor.offset - 1) if ring is not None else None
+
+    async def check_offset(self, partition: int, first: int, *, last: int) -> None:
+        """Return once ``first`` can be read and the rings end at ``last`` or later.
+
+        Raises ExpiredCursorError, or FutureCursorError for a ``last`` behind the end of the log.
+        """
+        ring = self._rings[partition]
+        tp = TopicPartition(COLLABORATION_STREAM, partition)
+        if first < ring.start:
+            beginning = (await self._log.admin().beginning_offsets([tp]))[tp]
+            if first < beginning:
+                raise ExpiredCursorError
+        if last > ring.end:
+            if last > await self.log_end(partition):
+                raise FutureCursorError
+            await self.reached(partition, last)
+
+    async def log_end(self, partition: int) -> int:
+        """The offset that the next record of a partition will get."""
+        tp = TopicPartition(COLLABORATION_STREAM, partition)
+        return (await self._log.admin().end_offsets([tp]))[tp]
+
+    async def reached(self, partition: int, offset: int) -> None:
+        """Return once the ring ends at ``offset`` or later."""
+        if self._rings[partition].end >= offset:
+            return
+        future = asyncio.get_running_loop().create_future()
+        self._awaited[partition].append((offset, future))
+        await future
+
+    def join(self, key: bytes, cursor: Cursor, *, witnessed: bool) -> Viewer:
+        """Open a view that reads on at ``cursor``; ``leave`` must follow.
+
+        Unless ``witnessed``, the record before the cursor is checked to be of this collaboration;
+        until that is done the viewer has a ``witness``, and afterwards perhaps a ``fault``.
+        """
+        witness = None if witnessed else cursor.offset - 1
+        viewer = Viewer(key, cursor, witness=witness, now=asyncio.get_running_loop().time())
+        self._viewers.add(viewer)
+        self._route(viewer)
+        return viewer
+
+    def leave(self, viewer: Viewer) -> None:
+        """Close a view and free everything it held; once is as good as twice."""
+        viewer.gone = True
+        self._viewers.discard(viewer)
+        self._replayer.discard(viewer)
+        self._rings[viewer.partition].unwatch(viewer.key, viewer)
+        viewer.channel = None
+        viewer.backlog = None
+
+    def drain(self) -> None:
+        """Let every viewer end with a hint to come back."""
+        self.draining = True
+        for viewer in self._viewers:
+            viewer.wake()
+
+    def take(self, viewer: Viewer) -> bytes:
+        """What a viewer is to be sent now, as joined frames; empty when it has to wait.
+
+        Sets ``ended`` once its last frame is in what this returns.
+        """
+        if viewer.ended:
+            return b""
+        if self._is_slow(viewer):
+            log.info("viewer cut off", reason="slow", partition=viewer.partition)
+            return self._end(viewer, viewer.cursor, reason="slow", message=_SLOW)
+        while entries := self.next_entries(viewer):
+            frames, over = self._frames(viewer, entries)
+            if frames or over:
+                return b"".join(frames)
+        if viewer.fault is not None:
+            return self._end(viewer, viewer.cursor, reason="expired", message=_EXPIRED)
+        return b""
+
+    def next_entries(self, viewer: Viewer) -> list[Entry]:
+        """The next entries for a viewer, none left out and none twice; empty when it has to wait.
+
+        They are not yet weighed against what it was sent before.
+        """
+        entries = viewer.drain()
+        if viewer.source is Source.BACKLOG and viewer.fault is None:
+            self._route(viewer)
+        if entries or viewer.source is not Source.RING or viewer.channel is None:
+            return entries
+        channel = viewer.channel
+        if viewer.position < channel.evicted_to:
+            self._from_ring(viewer)
+            return []
+        entries = channel.since(viewer.position, max_bytes=TAKE_BYTES)
+        if entries:
+            viewer.position = entries[-1].offset + 1
+            viewer.consumed += sum(map(weight, entries))
+        else:
+            viewer.position = max(viewer.position, self._rings[viewer.partition].end)
+            viewer.consumed = channel.appended
+            viewer.live = True
+        return entries
+
+    def _is_slow(self, viewer: Viewer) -> bool:
+        channel = viewer.channel
+        if not viewer.live or channel is None:
+            return False
+        return channel.appended - viewer.consumed > self._client_buffer_bytes
+
+    def _frames(self, viewer: Viewer, entries: Sequence[Entry]) -> tuple[list[bytes], bool]:
+        """The frames of what a viewer was not sent before, and whether nothing follows them."""
+        frames: list[bytes] = []
+        for entry in entries:
+            verdict = viewer.progress.admit(entry)
+            if verdict is Verdict.MISSING:
+                log.error("events missing on the stream", partition=viewer.partition, seq=entry.seq)
+                cursor = Cursor(viewer.partition, entry.offset, viewer.progress.seq)
+                frames.append(self._end(viewer, cursor, reason="events_missing", message=_MISSING))
+                return frames, True
+            if verdict is Verdict.SEND:
+                frames.append(frame(entry, partition=viewer.partition, seq=viewer.progress.seq))
+            if entry.terminal:
+                viewer.ended = True
+                return frames, True
+        return frames, False
+
+    def _end(self, viewer: Viewer, cursor: Cursor, *, reason: str, message: str) -> bytes:
+        viewer.ended = True
+        return gap_frame(cursor, reason=reason, message=message)
+
+    def _route(self, viewer: Viewer) -> None:
+        """Find out who serves a viewer from its position on."""
+        ring = self._rings[viewer.partition]
+        if viewer.position < ring.start:
+            self._replayer.add(viewer)
+            return
+        if viewer.witness is not None:
+            if ring.find(viewer.key, viewer.witness) is None:
+                viewer.fail(ForeignCursorError())
+            viewer.position = viewer.witness + 1
+            viewer.witness = None
+        self._to_ring(viewer)
+
+    def _to_ring(self, viewer: Viewer) -> None:
+        viewer.source = Source.RING
+        viewer.channel = self._rings[viewer.partition].watch(viewer.key, viewer)
+
+    def _from_ring(self, viewer: Viewer) -> None:
+        """A viewer that fell off the ring reads from the log again."""
+        self._rings[viewer.partition].unwatch(viewer.key, viewer)
+        viewer.channel = None
+        viewer.live = False
+        self._route(viewer)
+
+    def _feed(self, records: Sequence[Record], positions: Mapping[TopicPartition, int]) -> None:
+        touched: set[Channel[Viewer]] = set()
+        for record in records:
+            ring = self._rings[record.partition]
+            entry = entry_of(record)
+            if entry is None or record.key is None:
+                self.skipped += 1
+                log.warning(
+                    "stream record skipped", partition=record.partition, offset=record.offset
+                )
+                continue
+            channel = ring.append(record.key, entry)
+            if channel.watchers:
+                touched.add(channel)
+        for channel in touched:
+            for viewer in channel.watchers:
+                viewer.wake()
+        for tp, position in positions.items():
+            self._rings[tp.partition].read_to(position)
+        for partition in list(self._awaited):
+            self._resolve_awaited(partition)
+
+    def _resolve_awaited(self, partition: int) -> None:
+        awaited = self._awaited.pop(partition, [])
+        end = self._rings[partition].end
+        for offset, future in awaited:
+            if offset > end:
+                self._awaited[partition].append((offset, future))
+            elif not future.done():
+                future.set_result(None)
+
+    async def _beat(self) -> None:
+        """Wake the idle viewers in time for their heartbeat; one timer for all of them."""
+        interval = self._heartbeat_s / _HEARTBEAT_CHECKS
+        while True:
+            await asyncio.sleep(interval)
+            due = asyncio.get_running_loop().time() - self._heartbeat_s + interval
+            for viewer in self._viewers:
+                if viewer.waiting and viewer.wrote_at <= due:
+                    viewer.heartbeat_due = True
+                    viewer.wake()

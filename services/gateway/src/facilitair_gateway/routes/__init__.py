@@ -1,0 +1,1 @@
+"""The HTTP edge: nothing outside this package knows status codes."""

@@ -1,0 +1,58 @@
+"""What every route is given: who asks, and the parts of the gateway."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+from msgspec import Struct
+
+from facilitair_events.definitions import Model
+from facilitair_gateway.definitions import Catalog
+from facilitair_gateway.errors import UnknownCollaborationError
+from facilitair_gateway.hub import StreamHub
+from facilitair_gateway.identifiers import is_collaboration_id
+from facilitair_gateway.inbox import Inbox
+from facilitair_gateway.principal import Principal, local_principal
+from facilitair_gateway.viewing import Viewing
+from facilitair_runtime.artifacts import ArtifactStore
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """How much a request may be."""
+
+    max_body_bytes: int
+    max_task_bytes: int
+
+
+class Parts(Struct, frozen=True, kw_only=True):
+    """What the routes work with."""
+
+    inbox: Inbox
+    hub: StreamHub
+    viewing: Viewing
+    catalog: Catalog
+    default_model: Model
+    artifacts: ArtifactStore
+    limits: Limits
+
+
+async def parts_of(request: Request) -> Parts:
+    """The parts that the app was built with."""
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+async def known_id(collaboration: str) -> str:
+    """The id in a path; a text that is no id names nothing."""
+    if not is_collaboration_id(collaboration):
+        raise UnknownCollaborationError(collaboration=collaboration[:64])
+    return collaboration
+
+
+async def caller_of() -> Principal:
+    """Who asks. Every dependency is async: plain ones would each cost a thread."""
+    return local_principal()
+
+
+Caller = Annotated[Principal, Depends(caller_of)]
+Gateway = Annotated[Parts, Depends(parts_of)]
+CollaborationId = Annotated[str, Depends(known_id)]

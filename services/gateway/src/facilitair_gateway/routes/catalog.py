@@ -1,0 +1,37 @@
+"""What there is to work with: workflows, agents and models."""
+
+from fastapi import APIRouter, Request, Response
+
+from facilitair_events.catalog import CatalogKind
+from facilitair_gateway.definitions import active, listed
+from facilitair_gateway.routes.answers import json_response
+from facilitair_gateway.routes.callers import Caller, Gateway, Parts
+from facilitair_gateway.routes.documents import CURSOR, LIMIT
+from facilitair_gateway.routes.paging import page_by_name
+
+router = APIRouter(prefix="/v1", tags=["definitions"])
+
+_PAGE = {"parameters": [CURSOR, LIMIT]}
+
+
+@router.get("/workflows", openapi_extra=_PAGE)
+async def workflows(*, request: Request, caller: Caller, gateway: Gateway) -> Response:
+    """The workflows that can be asked for, with their active version."""
+    return _page(request, gateway, kind="workflow", tenant=caller.tenant)
+
+
+@router.get("/agents", openapi_extra=_PAGE)
+async def agents(*, request: Request, caller: Caller, gateway: Gateway) -> Response:
+    """The agents that workflows are made of."""
+    return _page(request, gateway, kind="agent", tenant=caller.tenant)
+
+
+@router.get("/models", openapi_extra=_PAGE)
+async def models(*, request: Request, caller: Caller, gateway: Gateway) -> Response:
+    """The models that agents can run on, with what is known of their prices."""
+    return _page(request, gateway, kind="model", tenant=caller.tenant)
+
+
+def _page(request: Request, gateway: Parts, *, kind: CatalogKind, tenant: str) -> Response:
+    found = [listed(version) for version in active(gateway.catalog, kind, tenant=tenant)]
+    return json_response(page_by_name(found, request.query_params))

@@ -1,0 +1,117 @@
+"""Bodies that are more than their form: every fault of a request told at once."""
+
+from typing import Any, Final, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from facilitair_events.definitions import Definition
+from facilitair_events.keys import NAME
+from facilitair_events.requests import Fault
+from facilitair_gateway.definitions import definition_for
+from facilitair_gateway.errors import RequestFaultsError
+from facilitair_gateway.identifiers import CLIENT_KEY_RULE, is_client_key
+from facilitair_gateway.routes.bodies import checked
+from facilitair_gateway.routes.callers import Parts
+from facilitair_gateway.submission import text_faults
+
+MAX_REASON_CHARS: Final = 1000
+_NAME_CHARS: Final = 64
+
+Plain = TypeVar("Plain", str, dict[str, Any])
+
+
+class NewCollaboration(BaseModel):
+    """What a collaboration is asked for with."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task: str = Field(description="What shall be done.")
+    workflow: str = Field("code", description="A workflow by its name, or name@label.")
+    inputs: dict[str, Any] = Field({}, description="Values that the workflow's templates use.")
+    models: dict[str, str] = Field({}, description="For an agent, the one model it runs on.")
+    project: str = Field("default", description="What it is filed under.")
+    priority: Literal["interactive", "batch"] = Field(
+        "interactive", description="Batch work goes behind interactive work."
+    )
+
+
+class Control(BaseModel):
+    """What shall happen to a running collaboration."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Literal["cancel"] = Field(description="Cancel stops paid generation within one chunk.")
+    reason: str | None = Field(
+        None, max_length=MAX_REASON_CHARS, description="Why; shown with the end."
+    )
+    client_id: str | None = Field(
+        None, description="Makes a repeated request a duplicate; by default each counts."
+    )
+
+
+def checked_submit(
+    content: Any, idempotency_key: str | None, *, gateway: Parts, tenant: str
+) -> tuple[NewCollaboration, Definition]:
+    """The body and the workflow that it names, resolved. Raises RequestFaultsError."""
+    body, faults = checked(NewCollaboration, content)
+    if isinstance(content, dict):
+        # What can be read is checked, even when another field is wrong.
+        project = _readable(content, "project", default="default")
+        faults += _key_faults(idempotency_key, field="Idempotency-Key")
+        faults += _name_faults(project, field="project")
+        if isinstance(content.get("task"), str):
+            faults += text_faults(
+                task=content["task"],
+                inputs=_readable(content, "inputs", default={}),
+                max_task_bytes=gateway.limits.max_task_bytes,
+            )
+        definition = _resolved(content, faults, gateway=gateway, tenant=tenant)
+        if body is not None and definition is not None and not faults:
+            return body, definition
+    raise RequestFaultsError(faults=tuple(faults))
+
+
+def checked_control(content: Any) -> Control:
+    """The body of a control request. Raises RequestFaultsError."""
+    body, faults = checked(Control, content)
+    if body is not None:
+        faults += _key_faults(body.client_id, field="client_id")
+    if body is None or faults:
+        raise RequestFaultsError(faults=tuple(faults))
+    return body
+
+
+def _resolved(
+    content: dict[str, Any], faults: list[Fault], *, gateway: Parts, tenant: str
+) -> Definition | None:
+    overrides = _readable(content, "models", default={})
+    try:
+        return definition_for(
+            gateway.catalog,
+            tenant=tenant,
+            workflow=_readable(content, "workflow", default="code"),
+            overrides={a: model for a, model in overrides.items() if isinstance(model, str)},
+            default_model=gateway.default_model,
+        )
+    except RequestFaultsError as error:
+        faults += error.faults
+        return None
+
+
+def _readable(content: dict[str, Any], field: str, *, default: Plain) -> Plain:
+    value = content.get(field, default)
+    return value if isinstance(value, type(default)) else default
+
+
+def _key_faults(key: str | None, *, field: str) -> list[Fault]:
+    if key is None or is_client_key(key):
+        return []
+    message = f"{field!r} must be {CLIENT_KEY_RULE}"
+    return [Fault(code="invalid_field", message=message, field=field)]
+
+
+def _name_faults(name: str, *, field: str) -> list[Fault]:
+    if NAME.fullmatch(name) is not None and len(name) <= _NAME_CHARS:
+        return []
+    message = f"{field!r} must match {NAME.pattern} and have at most {_NAME_CHARS} characters"
+    return [Fault(code="invalid_field", message=message, field=field)]

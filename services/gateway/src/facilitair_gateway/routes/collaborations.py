@@ -1,0 +1,122 @@
+"""Submitting collaborations, asking about them, and ending them."""
+
+import secrets
+import time
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request, Response
+
+from facilitair_events.requests import CancelRequested
+from facilitair_gateway.definitions import logic_of
+from facilitair_gateway.errors import ConflictError
+from facilitair_gateway.events_page import read_page
+from facilitair_gateway.fanout import START
+from facilitair_gateway.identifiers import submit_id, uuid7
+from facilitair_gateway.routes.answers import json_response
+from facilitair_gateway.routes.bodies import read_json
+from facilitair_gateway.routes.callers import Caller, CollaborationId, Gateway
+from facilitair_gateway.routes.checks import (
+    Control,
+    NewCollaboration,
+    checked_control,
+    checked_submit,
+)
+from facilitair_gateway.routes.documents import CURSOR, LIMIT, body_of
+from facilitair_gateway.routes.paging import read_limit
+from facilitair_gateway.submission import Submission, body_digest, check_answer, requested
+from facilitair_gateway.views import collaboration_body, cost_body, stream_path
+
+router = APIRouter(prefix="/v1/collaborations", tags=["collaborations"])
+
+
+@router.post("", status_code=HTTPStatus.ACCEPTED, openapi_extra=body_of(NewCollaboration))
+async def submit(
+    *,
+    request: Request,
+    caller: Caller,
+    gateway: Gateway,
+    idempotency_key: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Ask for a collaboration.
+
+    With an `Idempotency-Key` the same body again gives the same collaboration, another body 409.
+    """
+    content = await read_json(request, limit=gateway.limits.max_body_bytes)
+    body, definition = checked_submit(
+        content, idempotency_key, gateway=gateway, tenant=caller.tenant
+    )
+    submission = Submission(
+        collaboration=submit_id(caller.tenant, idempotency_key, fresh=_fresh_id()),
+        task=body.task,
+        inputs=body.inputs,
+        project=body.project,
+        priority=body.priority,
+        body_digest=body_digest(content),
+    )
+    record = await requested(
+        submission,
+        principal=caller,
+        definition=definition,
+        logic=logic_of(gateway.catalog),
+        stream_start=await gateway.viewing.stream_end(caller, submission.collaboration),
+        artifacts=gateway.artifacts,
+    )
+    answer = await gateway.inbox.submit(caller, record)
+    shown = {"id": submission.collaboration, "status": "queued", "cursor": START}
+    if answer is not None:
+        check_answer(answer)
+        shown["status"] = answer.status or "queued"
+        shown["cursor"] = gateway.viewing.start_cursor(caller, answer)
+    shown["stream"] = stream_path(submission.collaboration)
+    location = f"/v1/collaborations/{submission.collaboration}"
+    return json_response(shown, status=HTTPStatus.ACCEPTED, headers={"location": location})
+
+
+@router.get("/{collaboration}")
+async def describe(*, caller: Caller, gateway: Gateway, collaboration: CollaborationId) -> Response:
+    """What a collaboration is doing, step by step. After its end the texts are in its events."""
+    description = await gateway.inbox.describe(caller, collaboration)
+    return json_response(collaboration_body(description.answer, description.view))
+
+
+@router.get("/{collaboration}/cost")
+async def cost(*, caller: Caller, gateway: Gateway, collaboration: CollaborationId) -> Response:
+    """What a collaboration used and cost so far. A cost is null where a price is not known."""
+    description = await gateway.inbox.describe(caller, collaboration)
+    return json_response(cost_body(description.view))
+
+
+@router.get("/{collaboration}/events", openapi_extra={"parameters": [CURSOR, LIMIT]})
+async def events(
+    *, request: Request, caller: Caller, gateway: Gateway, collaboration: CollaborationId
+) -> Response:
+    """The public events of a collaboration in order; 410 once they have expired."""
+    limit = read_limit(request.query_params)
+    cursor = request.query_params.get("cursor")
+    place = await gateway.viewing.place(caller, collaboration, cursor=cursor)
+    return json_response(await read_page(gateway.hub, place, limit=limit))
+
+
+@router.post(
+    "/{collaboration}/control", status_code=HTTPStatus.ACCEPTED, openapi_extra=body_of(Control)
+)
+async def control(
+    *, request: Request, caller: Caller, gateway: Gateway, collaboration: CollaborationId
+) -> Response:
+    """Steer a collaboration. 409 when it has ended or is ending already."""
+    body = checked_control(await read_json(request, limit=gateway.limits.max_body_bytes))
+    client_id = body.client_id or _fresh_id()
+    wish = CancelRequested(client_id=client_id, actor=caller.actor, reason=body.reason)
+    answer = await gateway.inbox.cancel(caller, collaboration, request=wish)
+    shown = {"id": collaboration, "action": body.action, "client_id": client_id}
+    if answer is None:
+        return json_response(shown | {"status": "queued"}, status=HTTPStatus.ACCEPTED)
+    if answer.outcome == "refused":
+        fault = answer.faults[0]
+        raise ConflictError(code=fault.code, message=fault.message)
+    return json_response(shown | {"status": answer.status}, status=HTTPStatus.ACCEPTED)
+
+
+def _fresh_id() -> str:
+    return uuid7(time.time_ns() // 1_000_000, secrets.token_bytes(10))

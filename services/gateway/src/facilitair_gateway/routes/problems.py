@@ -1,0 +1,174 @@
+"""Errors over HTTP: problem+json (RFC 9457) with the OpenAI ``error`` object beside it."""
+
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+import structlog
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from facilitair_events.requests import Fault
+from facilitair_gateway import errors
+
+log = structlog.get_logger(__name__)
+
+PROBLEM_JSON: Final = "application/problem+json"
+_TYPE: Final = "urn:facilitair:problem:"
+_RETRY_AFTER_S: Final = 1
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """One error as a client sees it. ``errors`` has every fault when there may be several."""
+
+    status: int
+    code: str
+    detail: str
+    faults: tuple[Fault, ...] = ()
+    headers: dict[str, str] = {}
+
+    def body(self, instance: str) -> bytes:
+        """The JSON of the problem for a request to ``instance``."""
+        shown = [
+            {"code": fault.code, "message": fault.message, "field": fault.field}
+            for fault in self.faults
+        ]
+        kind = "server_error" if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR else _kind(self)
+        return msgspec.json.encode(
+            {
+                "type": _TYPE + self.code,
+                "title": HTTPStatus(self.status).phrase,
+                "status": self.status,
+                "code": self.code,
+                "detail": self.detail,
+                "instance": instance,
+                "errors": shown,
+                "error": {
+                    "message": self.detail,
+                    "type": kind,
+                    "param": self.faults[0].field if self.faults else None,
+                    "code": self.code,
+                },
+            }
+        )
+
+
+def problem_of(error: Exception) -> Problem:
+    """The problem of an error; what is not known here is a 500 that tells nothing."""
+    if isinstance(error, errors.RequestFaultsError):
+        return _faulty(error)
+    if isinstance(error, HTTPException):
+        return _from_http(error)
+    for known, (status, code) in _STATUS.items():
+        if isinstance(error, known):
+            found = getattr(error, "code", None) or code
+            headers = {"retry-after": str(_RETRY_AFTER_S)} if status in _RETRYABLE else {}
+            return Problem(status=status, code=found, detail=str(error), headers=headers)
+    return Problem(
+        status=HTTPStatus.INTERNAL_SERVER_ERROR,
+        code="internal",
+        detail="something went wrong here; it was logged, try again",
+    )
+
+
+def respond(problem: Problem, instance: str) -> Response:
+    """The response that tells a problem."""
+    return Response(
+        problem.body(instance),
+        status_code=problem.status,
+        media_type=PROBLEM_JSON,
+        headers={"cache-control": "no-store", **problem.headers},
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Tell every error of the app's routes as a problem."""
+
+    async def tell(request: Request, error: Exception) -> Response:
+        return respond(problem_of(error), request.url.path)
+
+    app.add_exception_handler(HTTPException, tell)
+    app.add_exception_handler(errors.GatewayError, tell)
+    app.add_exception_handler(Exception, tell)
+
+
+class LastResort:
+    """Turns what nobody handled into a 500 without a trace, and logs it once.
+
+    A response that was begun cannot be taken back: the server cuts its connection.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: PLR0917 - ASGI
+        started = complete = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started, complete
+            await send(message)
+            started = True
+            body = message["type"] == "http.response.body"
+            complete = body and not message.get("more_body", False)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            log.exception("request failed", method=scope["method"], path=scope["path"])
+            if started and not complete:
+                raise
+            if not started:
+                await send_problem(problem_of(error), scope, send=send)
+
+
+async def send_problem(problem: Problem, scope: Scope, *, send: Send) -> None:
+    """Tell a problem from a raw ASGI handler."""
+    response = respond(problem, scope["path"])
+    await response(scope, _nothing, send)
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}
+
+
+_STATUS: Final[dict[type[errors.GatewayError], tuple[HTTPStatus, str]]] = {
+    errors.ExpiredCursorError: (HTTPStatus.GONE, "cursor_expired"),
+    errors.CursorError: (HTTPStatus.BAD_REQUEST, "cursor_malformed"),
+    errors.UnknownCollaborationError: (HTTPStatus.NOT_FOUND, "not_found"),
+    errors.ConflictError: (HTTPStatus.CONFLICT, "conflict"),
+    errors.AppendUnknownError: (HTTPStatus.SERVICE_UNAVAILABLE, "not_confirmed"),
+    errors.NoAnswerError: (HTTPStatus.SERVICE_UNAVAILABLE, "no_answer"),
+    errors.NotReadyError: (HTTPStatus.SERVICE_UNAVAILABLE, "not_ready"),
+    errors.BodyTooLargeError: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large"),
+    errors.MalformedBodyError: (HTTPStatus.BAD_REQUEST, "body_malformed"),
+}
+_RETRYABLE: Final = frozenset({HTTPStatus.SERVICE_UNAVAILABLE})
+_TOO_LARGE: Final = frozenset({"task_too_large", "inputs_too_large"})
+_HTTP_CODES: Final = {
+    HTTPStatus.NOT_FOUND: ("not_found", "there is nothing at this path; see /openapi.json"),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("method_not_allowed", "this path does not take this method"),
+}
+
+
+def _faulty(error: errors.RequestFaultsError) -> Problem:
+    """413 when size is all that is wrong, else 422."""
+    faults = error.faults
+    large = all(fault.code in _TOO_LARGE for fault in faults)
+    return Problem(
+        status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE if large else HTTPStatus.UNPROCESSABLE_ENTITY,
+        code=faults[0].code if len(faults) == 1 else "request_invalid",
+        detail=str(error),
+        faults=faults,
+    )
+
+
+def _from_http(error: HTTPException) -> Problem:
+    status = HTTPStatus(error.status_code)
+    code, detail = _HTTP_CODES.get(status, ("http_error", str(error.detail)))
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    return Problem(status=status, code=code, detail=detail, headers=headers)
+
+
+def _kind(problem: Problem) -> str:
+    return "not_found_error" if problem.status == HTTPStatus.NOT_FOUND else "invalid_request_error"

@@ -1,0 +1,118 @@
+"""``GET …/stream``: server-sent events as a raw ASGI handler, because there are many of them.
+
+An idle client costs its connection, this one coroutine, the task that waits for its disconnect,
+and a ``Viewer``.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
+import structlog
+from starlette.datastructures import Headers, QueryParams
+from starlette.types import Receive, Scope, Send
+
+from facilitair_gateway.errors import GatewayError, NotReadyError
+from facilitair_gateway.fanout import HEARTBEAT, retry_frame
+from facilitair_gateway.hub import StreamHub
+from facilitair_gateway.routes.callers import caller_of, known_id
+from facilitair_gateway.routes.problems import Problem, problem_of, send_problem
+from facilitair_gateway.viewer import Viewer
+from facilitair_gateway.viewing import Place, Viewing
+
+log = structlog.get_logger(__name__)
+
+_HEADERS: Final = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store, no-transform"),
+    (b"x-accel-buffering", b"no"),
+]
+_ONLY_GET: Final = Problem(
+    status=HTTPStatus.METHOD_NOT_ALLOWED,
+    code="method_not_allowed",
+    detail="this path does not take this method",
+    headers={"allow": "GET"},
+)
+
+
+class Streaming:
+    """Serves the streams of collaborations from one hub."""
+
+    def __init__(self, hub: StreamHub, viewing: Viewing, *, retry_ms: int) -> None:
+        self._hub = hub
+        self._viewing = viewing
+        self._retry_ms = retry_ms
+
+    async def serve(
+        self, collaboration: str, *, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Answer one request; returns when the stream has ended or the client is gone."""
+        if scope["method"] != "GET":
+            await send_problem(_ONLY_GET, scope, send=send)
+            return
+        try:
+            place = await self._place(collaboration, scope)
+        except GatewayError as error:
+            await send_problem(problem_of(error), scope, send=send)
+            return
+        if place.finished:
+            # What tells an EventSource that coming back is no use.
+            await send({"type": "http.response.start", "status": HTTPStatus.NO_CONTENT})
+            await send({"type": "http.response.body"})
+            return
+        viewer = self._hub.join(place.key, place.cursor, witnessed=place.witnessed)
+        gone = asyncio.create_task(_until_gone(receive, viewer))
+        try:
+            await self._stream(viewer, scope=scope, send=send)
+        finally:
+            self._hub.leave(viewer)
+            gone.cancel()
+
+    async def _place(self, collaboration: str, scope: Scope) -> Place:
+        if not self._hub.started or self._hub.draining:
+            raise NotReadyError
+        caller = await caller_of()
+        known = await known_id(collaboration)
+        return await self._viewing.place(caller, known, cursor=_cursor(scope))
+
+    async def _stream(self, viewer: Viewer, *, scope: Scope, send: Send) -> None:
+        while viewer.witness is not None and viewer.fault is None and not viewer.gone:
+            await viewer.wait()
+        if viewer.fault is not None:
+            await send_problem(problem_of(viewer.fault), scope, send=send)
+            return
+        await send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": _HEADERS})
+        await self._frames(viewer, send)
+        last = retry_frame(self._retry_ms) if self._hub.draining and not viewer.ended else b""
+        await send({"type": "http.response.body", "body": last})
+
+    async def _frames(self, viewer: Viewer, send: Send) -> None:
+        clock = asyncio.get_running_loop().time
+        while not viewer.gone:
+            body = self._hub.take(viewer)
+            if not body and viewer.heartbeat_due:
+                body = HEARTBEAT
+            if body:
+                viewer.heartbeat_due = False
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+                viewer.wrote_at = clock()
+                await asyncio.sleep(0)  # a viewer that has much to read lets the others have theirs
+            elif viewer.ended or self._hub.draining:
+                return
+            else:
+                await viewer.wait()
+
+
+def _cursor(scope: Scope) -> str | None:
+    """``Last-Event-ID`` first: a client that comes back repeats its query."""
+    headers: Mapping[str, str] = Headers(scope=scope)
+    return headers.get("last-event-id") or QueryParams(scope["query_string"]).get("cursor")
+
+
+async def _until_gone(receive: Receive, viewer: Viewer) -> None:
+    """Tell the viewer when its client is gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    viewer.gone = True
+    viewer.wake()

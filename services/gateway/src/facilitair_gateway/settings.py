@@ -1,0 +1,62 @@
+"""Everything that can be set about the gateway; nothing else here reads the environment."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+from facilitair_events.layout import checkout_root
+from facilitair_runtime.settings import Group, Home, ProcessGroup, config
+
+MIB = 1024 * 1024
+
+
+class StreamGroup(Group):
+    """How viewers are served."""
+
+    ring_bytes: int = Field(
+        4 * MIB, ge=0, description="Recent records held in memory, per partition."
+    )
+    client_buffer_bytes: int = Field(
+        MIB, ge=1024, description="How far a live viewer may fall behind before it is cut off."
+    )
+    replay_readers: int = Field(
+        2, ge=1, description="Readers shared by all viewers that are behind the ring."
+    )
+    heartbeat_s: float = Field(
+        15.0, gt=0, description="Longest silence on an idle stream; then a comment is sent."
+    )
+    retry_ms: int = Field(
+        1000, ge=0, description="When viewers shall come back that a stopping gateway sends away."
+    )
+    send_timeout_s: float = Field(
+        30.0, ge=1, description="How long a client may leave what was sent unacknowledged."
+    )
+
+
+class GatewaySettings(BaseSettings):
+    """Settings of the gateway."""
+
+    model_config = config("gateway")
+
+    home: Home
+    process: ProcessGroup = ProcessGroup()
+    stream: StreamGroup = StreamGroup()
+    definitions: Path = Field(
+        default_factory=checkout_root,
+        description="Folder that holds workflows, agents, prompts and models.",
+    )
+    host: str = Field("127.0.0.1", description="Address that the API listens on.")
+    port: int = Field(8080, ge=0, le=65535, description="Port of the API; 0 takes a free one.")
+    max_task_bytes: int = Field(
+        MIB, ge=1, description="Longest task, and longest text input, that is taken."
+    )
+    max_body_bytes: int = Field(
+        2 * MIB, ge=1024, description="Largest request body that is read at all."
+    )
+    request_timeout_s: float = Field(
+        2.0, gt=0, description="How long a request waits for the log, and then for its answer."
+    )
+    simulator_url: str | None = Field(
+        None, description="Where a simulator answers, when no model provider is set up."
+    )
