@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-CatalogKind = Literal["agent", "workflow", "prompt", "model", "logic"]
+CatalogKind = Literal["agent", "workflow", "prompt", "model", "tool", "experiment", "logic"]
 
 
 class VersionPublished(Struct, frozen=True, kw_only=True):

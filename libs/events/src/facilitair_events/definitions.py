@@ -86,7 +86,7 @@ class Output(
     ``corrections`` bounds the further attempts that are told what was wrong with an answer.
     """
 
-    kind: Literal["text", "json"] = "text"
+    kind: Literal["text", "json", "files"] = "text"
     json_schema: dict[str, Any] | None = None
     corrections: Count = 2
 

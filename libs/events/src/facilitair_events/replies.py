@@ -6,14 +6,18 @@ from msgspec import Struct
 
 from facilitair_events.collaboration import Instant, Totals
 from facilitair_events.numbers import Count, Ordinal
-from facilitair_events.requests import Fault
+from facilitair_events.requests import CallOutcome, Fault
 from facilitair_events.text import Text
 
 CollaborationStatus = Literal[
     "queued", "refused", "accepted", "running", "paused", "finishing", "cancelling",
     "completed", "failed", "cancelled", "expired",
 ]  # fmt: skip
-StepStatus = Literal["waiting", "running", "retrying", "completed", "failed", "skipped", "stopped"]
+StepStatus = Literal[
+    "waiting", "running", "retrying", "awaiting_human", "completed", "failed", "skipped", "stopped",
+    "rolled_back",
+]  # fmt: skip
+"""All that will ever be: a value that is added later could not be read by who does not know it."""
 
 
 class StepView(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -37,7 +41,7 @@ class CallView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     call_id: str
     path: str
     attempt: Ordinal
-    outcome: str
+    outcome: CallOutcome
     totals: Totals
     agent: str | None = None
     model: str | None = None

@@ -5,10 +5,9 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from facilitair_events.definitions import Definition
-from facilitair_events.numbers import Amount, Count, Ordinal, check_amounts
+from facilitair_events.numbers import Amount, Count, Ordinal, Seconds, check_amounts
 from facilitair_events.text import Artifact, Personal, Text
 
-FaultDetail = dict[str, Any]
 CallOutcome = Literal["completed", "failed", "unknown", "void"]
 
 
@@ -17,15 +16,16 @@ class Fault(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``code`` is stable snake_case for programs, ``message`` says what to do,
     ``field`` names the input at fault.
+    ``retry_after_s`` is when a provider wants to be asked again.
     Faults are kept for ever: what is quoted from users, models or providers stands in ``quote``,
-    never in ``message`` or ``detail``.
+    never in ``message``.
     """
 
     code: str
     message: str
     retryable: bool = False
     field: str | None = None
-    detail: FaultDetail | None = None
+    retry_after_s: Seconds | None = None
     quote: Personal | None = None
 
 

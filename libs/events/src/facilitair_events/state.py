@@ -34,6 +34,7 @@ class StepState(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``attempts`` counts up and is never reset (R17).
     ``open`` is the attempt that may still report, or 0.
+    ``completed_seq`` is the seq of its ``step.completed``.
     ``failures``, ``lost`` and ``corrections`` count against the step's retry limits.
     """
 
@@ -48,6 +49,7 @@ class StepState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     corrections: Count = 0
     correction: Correction | None = None
     iteration: Count = 0
+    completed_seq: Count = 0
     output: StepOutput | None = None
     fault: Fault | None = None
 

@@ -84,8 +84,8 @@ def _unreadable_request(received: Received, parked: Parked) -> Result:
     state = CollaborationState(
         tenant=received.tenant,
         collaboration=received.subject,
-        project="",
-        actor="",
+        project="unknown",
+        actor="unknown",
         status="queued",
         logic=KNOWN_LOGIC,
         workflow="",

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from facilitair_events import codec
-from facilitair_events.definitions import Output, Retry
+from facilitair_events.definitions import Output, Repeat, Retry, Step
 from facilitair_events.requests import AttemptReported, Parked, ReplyTo, TimerFired, Usage
 from facilitair_events.state import CollaborationSnapshot
 from facilitair_events.text import Artifact, Personal, Text, inline, personal
@@ -144,8 +144,8 @@ def test_backoff_is_capped_and_a_provider_may_ask_for_more() -> None:
     retry = Retry(max_attempts=9, backoff_s=10, factor=10, max_backoff_s=20)
     inbox.request(definition(step("a", retry=retry), output="a"))
     waits = []
-    for detail in (None, None, {"retry_after_s": 50}):
-        [event] = inbox.fail(inbox.tasks[-1], "limit", retryable=True, detail=detail).events
+    for asked in (None, None, 50.0):
+        [event] = inbox.fail(inbox.tasks[-1], "limit", retryable=True, retry_after_s=asked).events
         waits.append((event.retry_at - event.at).total_seconds())
         inbox.fire("retry")
     assert waits == [10, 20, 50]
@@ -467,3 +467,11 @@ def test_reply_to_names_the_topic() -> None:
     to = ReplyTo(topic="query-replies", correlation="z")
     [reply] = inbox.request(definition(step("a"), output="a"), reply_to=to).replies
     assert reply.to == to
+
+
+def test_the_result_is_the_answer_that_was_completed_last() -> None:
+    inbox = Inbox()
+    group = Step(id="draft", steps=(step("writer"),), repeat=Repeat(until="iteration == 2", max=2))
+    inbox.request(definition(step("writer", "draft"), group, output="writer"))
+    inbox.run_to_end()
+    assert inbox.events[-1].step == "writer"

@@ -43,7 +43,22 @@ DEFINITIONS = [
 ]
 
 ACTIONS = st.sampled_from(
-    ["answer", "reject", "call", "fail", "retryable", "invalid", "unknown", "void", "cancel", "describe", "timer", "again", "stale", "late_money"]
+    [
+        "answer",
+        "reject",
+        "call",
+        "fail",
+        "retryable",
+        "invalid",
+        "unknown",
+        "void",
+        "cancel",
+        "describe",
+        "timer",
+        "again",
+        "stale",
+        "late_money",
+    ]
 )
 
 

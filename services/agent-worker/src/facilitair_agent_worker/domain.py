@@ -1,7 +1,6 @@
 """What an attempt asks and how its answer is judged: pure functions."""
 
 import hashlib
-import json
 from typing import Any, Final
 
 import jsonschema
@@ -9,12 +8,13 @@ import msgspec
 
 from facilitair_events.definitions import Model, Output
 from facilitair_events.requests import Fault
+from facilitair_events.text import personal
 from facilitair_events.work import RunAttempt
 from facilitair_llm.calls import ChatMessage, ChatRequest, FinishReason
 from facilitair_llm.errors import ProviderError
 
-SHOWN_CHARACTERS: Final = 200
-"""How much of a broken schema rule is told to the model and to the user."""
+QUOTED_CHARACTERS: Final = 400
+"""How much is told to the model and to the user of what is wrong with an answer."""
 
 _STOPS: Final[dict[str, str]] = {
     "length": "the model stopped at its output limit; raise max_output_tokens or ask for less",
@@ -81,19 +81,19 @@ def check_output(text: str, output: Output) -> tuple[Any, Fault | None]:
     try:
         value = msgspec.json.decode(unfenced(text))
     except (msgspec.DecodeError, RecursionError) as error:
-        return None, _invalid(f"the answer is not JSON: {error}")
+        return None, _invalid("the answer is not JSON", quote=str(error)[:QUOTED_CHARACTERS])
     try:
         jsonschema.validate(value, output.json_schema or {})
     except jsonschema.ValidationError as error:
-        # The message is kept for ever in the public record, so it never quotes the answer.
         where = "".join(f"[{part!r}]" for part in error.absolute_path)
-        rule = f"{error.validator}: {json.dumps(error.validator_value)}"
-        return None, _invalid(f"the answer{where} breaks {rule[:SHOWN_CHARACTERS]}")
+        message = f"the answer{where} breaks the schema's {error.validator!r}"
+        return None, _invalid(message, quote=error.message[:QUOTED_CHARACTERS])
     return value, None
 
 
-def _invalid(message: str) -> Fault:
-    return Fault(code="output_invalid", message=message, retryable=True)
+def _invalid(message: str, *, quote: str | None = None) -> Fault:
+    quoted = None if quote is None else personal(quote)
+    return Fault(code="output_invalid", message=message, retryable=True, quote=quoted)
 
 
 def unfenced(text: str) -> str:
@@ -105,6 +105,12 @@ def unfenced(text: str) -> str:
 
 
 def fault_of(error: ProviderError) -> Fault:
-    """A provider's trouble in the words of the log."""
-    detail = None if error.retry_after_s is None else {"retry_after_s": error.retry_after_s}
-    return Fault(code=error.kind, message=error.message, retryable=error.retryable, detail=detail)
+    """A provider's trouble; its own words may repeat the prompt, so they are only quoted."""
+    status = "" if error.status is None else f" (HTTP {error.status})"
+    return Fault(
+        code=error.kind,
+        message=f"the provider did not answer: {error.kind}{status}",
+        retryable=error.retryable,
+        retry_after_s=error.retry_after_s,
+        quote=personal(error.message),
+    )

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from facilitair_events.definitions import Model, Output, Prices
 from facilitair_events.requests import AttemptReported, CallReported, Fault
 from facilitair_events.stream import AttemptReset, AttemptStarted, Token
-from facilitair_events.text import inline
+from facilitair_events.text import inline, personal
 from facilitair_events.topics import (
     AGENT_TASKS,
     COLLABORATION_INBOX,
@@ -255,9 +255,8 @@ async def test_a_provider_error_after_content_fails_the_attempt_with_its_reason(
         await desk.give(task())
         call, attempt = await desk.wait_for(COLLABORATION_INBOX, 2)
     assert call.outcome == "failed"
-    assert attempt.fault == Fault(
-        code="rate_limited", message="slow down", retryable=True, detail={"retry_after_s": 7}
-    )
+    assert (attempt.fault.code, attempt.fault.retry_after_s) == ("rate_limited", 7)
+    assert attempt.fault.quote == personal("slow down")
 
 
 async def test_a_cost_is_computed_from_prices_and_usage(desk: Desk, run_worker: RunWorker) -> None:
@@ -284,6 +283,7 @@ async def test_json_output_is_decoded_and_checked(desk: Desk, run_worker: RunWor
     assert bad.fault.code == "output_invalid"
     assert "approved" in bad.fault.message
     assert "secret words" not in bad.fault.message
+    assert "secret words" in bad.fault.quote.v
 
 
 async def test_a_correction_tells_the_model_what_was_wrong(

@@ -13,6 +13,7 @@ from facilitair_agent_worker.domain import (
     unfenced,
 )
 from facilitair_events.definitions import Model, Output
+from facilitair_events.text import personal
 from facilitair_llm.errors import ProviderError
 from facilitair_testing.desk import task
 from facilitair_testing.inbox import MODEL, VERDICT, agent
@@ -75,5 +76,7 @@ def test_unfenced_leaves_other_text_alone(text: str) -> None:
 
 def test_a_provider_error_keeps_its_kind_and_its_wish() -> None:
     fault = fault_of(ProviderError(kind="overloaded", message="busy", retry_after_s=3))
-    assert (fault.code, fault.retryable, fault.detail) == ("overloaded", True, {"retry_after_s": 3})
+    assert (fault.code, fault.retryable, fault.retry_after_s) == ("overloaded", True, 3)
+    assert "busy" not in fault.message
+    assert fault.quote == personal("busy")
     assert not fault_of(ProviderError(kind="authentication", message="no")).retryable

@@ -110,10 +110,12 @@ def _shrink(draft: Draft, ending: Ending) -> None:
         inputs={},
         clients=(),
         task=Text(size=draft.state.task.size, artifact=draft.state.task.artifact),
-        ending=replace(
-            ending, fault=None if ending.fault is None else replace(ending.fault, detail=None)
-        ),
+        ending=replace(ending, reason=None, fault=_unquoted(ending.fault)),
     )
+
+
+def _unquoted(fault: Fault | None) -> Fault | None:
+    return None if fault is None else replace(fault, quote=None)
 
 
 def _without_texts(step: StepState) -> StepState:

@@ -125,7 +125,7 @@ def _complete(draft: Draft) -> None:
         for step in draft.steps.values()
         if step.step == name and step.status == "completed" and step.attempts
     ]
-    result = done[-1] if done else None
+    result = max(done, key=lambda step: step.completed_seq, default=None)
     ending.begin(
         draft,
         Ending(

@@ -119,13 +119,20 @@ def _completed(draft: Draft, step: StepState, *, report: AttemptReported, answer
     output = StepOutput(
         text=text, json=spec.output.kind == "json", value=report.value if small else None
     )
-    draft.put_step(replace(step, status="completed", output=output, correction=None))
     draft.outputs[step.step] = output
     for ident, call in draft.calls.items():
         if call.path == step.path:
             draft.calls[ident] = replace(call, output=None)
     _emit_completed(draft, step, report=report)
     draft.emit(StepCompleted, step=step.path, agent=step.agent, attempt=report.attempt)
+    done = replace(
+        step,
+        status="completed",
+        output=output,
+        correction=None,
+        completed_seq=draft.state.seq,
+    )
+    draft.put_step(done)
     progress.advance(draft)
 
 
@@ -180,9 +187,7 @@ def retry_or_give_up(draft: Draft, step: StepState, *, attempt: int, fault: Faul
         progress.give_up(draft, step, fault=fault)
         return
     wait_s = min(retry.backoff_s * retry.factor ** (failures - 1), retry.max_backoff_s)
-    asked_s = (fault.detail or {}).get("retry_after_s")
-    if isinstance(asked_s, (int, float)):
-        wait_s = max(wait_s, float(asked_s))
+    wait_s = max(wait_s, fault.retry_after_s or 0)
     due_ms = draft.now_ms + round(wait_s * 1000)
     draft.put_step(replace(step, status="retrying"))
     draft.arm("retry", due_ms=due_ms, path=step.path, attempt=attempt)
