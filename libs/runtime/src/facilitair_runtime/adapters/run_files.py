@@ -1,4 +1,7 @@
-"""``run/<service>.json``: who runs on this machine, and where it answers."""
+"""``run/<service>.ops.json``: who runs on this machine, and where its operator's port is.
+
+``run/gateway.json`` is another file: there the gateway says where its API answers.
+"""
 
 import os
 from collections.abc import Iterator
@@ -21,7 +24,7 @@ class Announcement(Struct, frozen=True, kw_only=True):
 @contextmanager
 def announced(home: Path, service: str, *, url: str) -> Iterator[Announcement]:
     """Say where the service answers for as long as the body runs; the file appears whole."""
-    path = home / "run" / f"{service}.json"
+    path = home / "run" / f"{service}.ops.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     announcement = Announcement(url=url, pid=os.getpid(), started_at=datetime.now(UTC))
     draft = path.with_name(f"{path.name}.{os.getpid()}")
