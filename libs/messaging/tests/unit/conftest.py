@@ -48,7 +48,7 @@ SPECS = (
 async def log(tmp_path):
     letters = [dead_letter_topic(topic) for topic in SPECS if topic.dead_letters]
     topics = {topic.name: topic for topic in (*SPECS, *letters)}
-    async with EmbeddedLog.open(tmp_path / "log.db", topics) as opened:
+    async with EmbeddedLog.open(tmp_path / "log.db", topics, tombstones_kept_ms=0) as opened:
         await opened.admin().ensure_topics(topics.values())
         yield opened
 

@@ -337,6 +337,22 @@ async def test_e03_a_consumer_that_rejects_everything_stops_and_drains_nothing(
     assert (await committed() or 0) <= 4
 
 
+async def test_e03_a_handled_record_ends_a_row_of_rejected_ones(running, send, timer, everything):
+    async def handler(incoming):
+        if int(incoming.data.name) % 3:
+            raise PermanentError
+
+    await send(*(timer(f"{n}") for n in range(30)))
+    settings = msgspec.structs.replace(FAST, rejections=RejectionLimit(max_consecutive=2))
+    async with running(handler, settings=settings) as loop:
+        await eventually(lambda: loop.ready and loop.stuck_since is None)
+
+        async def all_letters():
+            return len(await everything("inbox-dlq")) == 20
+
+        await eventually(all_letters)
+
+
 async def test_e03_the_limit_is_kept_per_partition(running, send, timer, log):
     names = {log.partition_for("wide", f"local:{n}".encode()): f"local:{n}" for n in range(50)}
     seen = []

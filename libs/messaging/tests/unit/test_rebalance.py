@@ -113,7 +113,8 @@ async def test_a_handler_that_outlasts_the_deadline_is_cancelled_and_not_committ
 ):
     handler = Gated(opened=["0"])
     await send(timer("0", key="local:0"), timer("1", key="local:1"), timer("2", key="local:1"))
-    async with member("m-0", handler, settings=msgspec.structs.replace(FAST, drain_s=0.05)):
+    settings = msgspec.structs.replace(FAST, drain_s=0.05)
+    async with asyncio.timeout(5), member("m-0", handler, settings=settings):
         await eventually(lambda: handler.began == ["0", "1"])
 
     assert handler.cancelled == ["1"]
@@ -203,3 +204,54 @@ async def test_kept_records_are_handled_through_many_rebalances(
         # Some twice, after a rebalance, but never one before an earlier one was done.
         firsts = list(dict.fromkeys(mine))
         assert firsts == sorted(firsts)
+
+
+class Watched:
+    """A log that counts the records its consumers return."""
+
+    def __init__(self, log):
+        self._log = log
+        self.returned = 0
+
+    def __getattr__(self, name):
+        return getattr(self._log, name)
+
+    @asynccontextmanager
+    async def consumer(self, **membership):
+        async with self._log.consumer(**membership) as consumer:
+            poll = consumer.poll
+
+            async def counted(**limits):
+                records = await poll(**limits)
+                self.returned += len(records)
+                return records
+
+            consumer.poll = counted
+            yield consumer
+
+
+async def test_a_stopping_member_reads_nothing_more(log, metrics, send, timer):
+    watched = Watched(log)
+    handler = Gated()
+    loop = ConsumerLoop(
+        log=watched,
+        membership=Membership(service="w", group="g", member="m", topics=("inbox",)),
+        handlers={TimerFired: handler},
+        metrics=metrics,
+        settings=msgspec.structs.replace(FAST, wait_s=0.01),
+    )
+    stop = asyncio.Event()
+    await send(timer("running"))
+    running = asyncio.create_task(loop.run(stop))
+    await eventually(lambda: handler.began)
+    stop.set()
+    await eventually(lambda: not loop.ready)
+    polled = loop.last_poll
+    await eventually(lambda: loop.last_poll > polled)
+    await send(*(timer(f"{n}") for n in range(10)))
+    polled = loop.last_poll
+    await eventually(lambda: loop.last_poll > polled)
+    handler.open("running")
+    await running
+
+    assert watched.returned == 1

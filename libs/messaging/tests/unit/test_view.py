@@ -60,6 +60,28 @@ async def test_it_is_ready_with_all_that_was_there(viewing, put):
     assert not view.ready
 
 
+async def test_it_is_not_ready_after_the_first_of_many_polls(viewing, send, timer):
+    await send(*(timer("v", topic="catalog", key=f"k{n}", data=label("v")) for n in range(1_300)))
+    async with viewing() as view:
+        await asyncio.wait_for(view.wait_ready(), 5)
+        assert len(view.items()) == 1_300
+
+
+async def test_a_second_run_forgets_what_the_log_forgot(log, metrics, put):
+    view = CompactedView(log=log, topic="catalog", types=(LabelMoved,), metrics=metrics)
+    for expected in ({"a": label("1"), "b": label("1")}, {"a": label("1")}):
+        await put("a", "1")
+        if "b" in expected:
+            await put("b", "1")
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(view.run())
+            await asyncio.wait_for(view.wait_ready(), 5)
+            assert dict(view.items()) == expected
+            task.cancel()
+        await put("b", None)
+        await log.clean()
+
+
 async def test_an_empty_topic_is_ready_at_once(viewing):
     async with viewing() as view:
         await asyncio.wait_for(view.wait_ready(), 5)
