@@ -20,13 +20,17 @@ class FaultyLog:
     Steps are sends and commits, counted from 1 in the order in which they begin.
     ``kill`` ends the process there: nothing after it reaches the log. Without it the step ends
     as ProduceUnknownError, once.
+    ``group`` replaces the consumer group: two owners of the same partitions.
+    ``splits`` are the sizes of the first polls.
     """
 
-    def __init__(self, log, *, at: int = 0, mode: str = LOST, kill: bool = False) -> None:
+    def __init__(self, log, *, at=0, mode=LOST, kill=False, group=None, splits=()) -> None:
         self._log = log
         self._at = at
         self._mode = mode
         self._kill = kill
+        self.group = group
+        self.splits = list(splits)
         self.steps = 0
         self.dead = False
         self.journal: list = []
@@ -42,6 +46,7 @@ class FaultyLog:
 
     @asynccontextmanager
     async def consumer(self, **options):
+        options["group"] = self.group or options["group"]
         async with self._log.consumer(**options) as consumer:
             yield _Consumer(self, consumer)
 
@@ -92,6 +97,14 @@ class _Consumer:
 
     def __getattr__(self, name):
         return getattr(self._consumer, name)
+
+    async def poll(self, *, max_records, wait_s):
+        splits = self._faults.splits
+        size = splits[0] if splits else max_records
+        records = await self._consumer.poll(max_records=size, wait_s=wait_s)
+        if records and splits:
+            splits.pop(0)
+        return records
 
     async def commit(self, offsets):
         await self._faults.commit(self._consumer, offsets)

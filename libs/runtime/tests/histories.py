@@ -185,7 +185,7 @@ async def run_dry(log: FaultyLog, **changes) -> None:
     stop = asyncio.Event()
     task = asyncio.ensure_future(keyed(log, **changes).run(stop))
     async with asyncio.timeout(20):
-        while not task.done() and not await settled(log):
+        while not task.done() and not await settled(log, log.group or "ledger"):
             log.committed.clear()
             waiting = asyncio.ensure_future(log.committed.wait())
             await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)

@@ -1,0 +1,228 @@
+"""Snapshots: the highest wins, order is repaired, and they are neither early nor too many (R8)."""
+
+import asyncio
+from itertools import accumulate
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
+
+from facilitair_events.codec import encode
+from facilitair_messaging.errors import UnreadableRecordError
+from facilitair_messaging.messages import read
+from facilitair_messaging.ports import Message, TopicPartition
+from facilitair_runtime.errors import ForeignSnapshotError, PartitionCountError
+from facilitair_runtime.reducing.rebuild import Scan
+from facilitair_runtime.reducing.states import since, with_offset
+from facilitair_testing.eventually import eventually
+from libs.runtime.tests import histories, ledger
+from libs.runtime.tests.faults import FaultyLog
+
+
+async def _snapshots(log, key="t:a"):
+    found = await histories.records(log, ledger.STATE)
+    return [read(record).data for record in found if record.key == key.encode()]
+
+
+def _again(record) -> Message:
+    return Message(record.topic, record.key, record.value, record.headers)
+
+
+async def test_r08_the_highest_applied_wins_and_is_appended_again(log):
+    await histories.append(log, *ledger.puts(2, 3, 4, 5))
+    await histories.run_dry(FaultyLog(log), max_records=1)
+    states = await histories.records(log, ledger.STATE)
+    assert len(states) > 1
+    await histories.append(log, _again(states[0]))  # a stopped owner wakes up (M1)
+    await histories.append(log, *ledger.puts(7, start=9))
+    await histories.finish(log)
+    after = await histories.records(log, ledger.STATE)
+    repaired = after[len(states) + 1]
+    winner = states[-1]
+    assert (repaired.value, repaired.headers) == (winner.value, winner.headers)
+
+
+async def test_r08_a_rebuild_appends_nothing_when_the_winner_is_last(log):
+    await histories.append(log, *ledger.puts(2))
+    await histories.run_dry(FaultyLog(log))
+    before = len(await histories.records(log, ledger.STATE))
+    async with histories.running(histories.keyed(log)) as chassis:
+        await eventually(chassis.ready)
+    assert len(await histories.records(log, ledger.STATE)) == before
+
+
+async def test_r08_the_scan_repeats_while_a_partition_is_owned(log):
+    await histories.append(log, *ledger.puts(2, 3))
+    async with histories.running(histories.keyed(log, max_records=1, scan_interval_s=0.02)):
+        await eventually(lambda: histories.settled(log))
+        first, *_, last = await histories.records(log, ledger.STATE)
+        await histories.append(log, _again(first))
+
+        async def repaired():
+            return (await histories.records(log, ledger.STATE))[-1].value == last.value
+
+        await eventually(repaired, what="the winner is last again")
+
+
+async def test_r08_the_scan_waits_for_its_interval(log):
+    await histories.append(log, *ledger.puts(2, 3))
+    async with histories.running(histories.keyed(log, max_records=1)):
+        await eventually(lambda: histories.settled(log))
+        first, *_ = await histories.records(log, ledger.STATE)
+        await histories.append(log, _again(first))
+        await histories.append(log, *ledger.puts(4, key="t:b"))
+        await eventually(lambda: histories.settled(log))
+        mine = [r for r in await histories.records(log, ledger.STATE) if r.key == b"t:a"]
+        assert mine[-1].value == first.value
+
+
+async def test_r08_a_key_has_no_more_snapshots_than_the_interval_allows(log):
+    async with histories.running(histories.keyed(log, snapshot_interval_ms=60_000)) as chassis:
+        await eventually(chassis.ready)
+        for number in range(20):
+            await histories.append(log, *ledger.puts(2, start=number))
+
+        async def decided():
+            return len(await histories.records(log, ledger.EVENTS)) == 40
+
+        await eventually(decided)
+        assert len(await _snapshots(log)) <= 2
+    assert (await _snapshots(log))[-1].state.total == 40  # stopping snapshots what is open
+    assert await histories.settled(log)
+
+
+async def test_r08_a_snapshot_holds_what_was_applied(log):
+    await histories.append(log, *ledger.puts(2, key="t:b"), *ledger.puts(2, 3))
+    await histories.append(log, *ledger.puts(4, key="t:b", start=5), *ledger.puts(5, start=6))
+    await histories.run_dry(FaultyLog(log))
+    last = (await _snapshots(log))[-1]
+    assert last.applied == 4
+    assert last.state.total == 10
+    assert list(accumulate(last.offsets)) == [1, 2, 4]
+
+
+async def test_r08_offsets_go_on_after_a_restart(log):
+    await histories.append(log, *ledger.puts(2, 3))
+    await histories.run_dry(FaultyLog(log))
+    await histories.append(log, *ledger.puts(4, start=5))
+    await histories.run_dry(FaultyLog(log))
+    assert list(accumulate((await _snapshots(log))[-1].offsets)) == [0, 1, 2]
+
+
+@given(st.lists(st.integers(0, 100), unique=True), st.integers(0, 120))
+def test_r28_offsets_are_delta_coded_and_expire(offsets, beginning):
+    offsets = sorted(offsets)
+    coded: tuple[int, ...] = ()
+    for offset in offsets:
+        coded = with_offset(coded, offset)
+    assert list(accumulate(coded)) == offsets
+    kept = since(coded, beginning)
+    assert list(accumulate(kept)) == [offset for offset in offsets if offset >= beginning]
+
+
+async def test_r08_a_state_that_does_not_fit_fails_in_decide(log):
+    grow = ledger.record(ledger.Grow(state_bytes=5_000), id="grow")
+    await histories.append(log, *ledger.puts(2), grow, *ledger.puts(3, start=4))
+    await histories.run_dry(FaultyLog(log), reducer=ledger.reducer(state_limit_bytes=4_000))
+    events = [read(record).data for record in await histories.records(log, ledger.EVENTS)]
+    assert [type(event).__name__ for event in events] == ["Counted", "Counted", "Closed"]
+    assert events[-1].reason == "state_too_large"
+    assert await histories.records(log, ledger.INBOX + "-dlq") == []
+
+
+async def test_an_event_that_its_topic_does_not_take_fails_in_decide(log):
+    grow = ledger.record(ledger.Grow(event_bytes=64 * 1024), id="grow")
+    await histories.append(log, *ledger.puts(2), grow)
+    await histories.run_dry(FaultyLog(log))
+    events = [read(record).data for record in await histories.records(log, ledger.EVENTS)]
+    assert events[-1].reason == "output_too_large"
+    assert [event.seq for event in events] == [1, 2, 3]
+
+
+async def test_r08_a_snapshot_that_cannot_be_read_stops_the_process(log):
+    await histories.append(log, *ledger.puts(2))
+    await histories.run_dry(FaultyLog(log))
+    (state,) = await histories.records(log, ledger.STATE)
+    await histories.append(log, structs.replace(_again(state), value=b"{}"))
+    with pytest.raises(UnreadableRecordError):
+        await histories.keyed(log).run(asyncio.Event())
+
+
+async def test_a_foreign_record_in_the_state_topic_stops_the_process(log):
+    foreign = ledger.puts(2)[0]
+    value = b'{"applied": 3, "amount": 4}'
+    await histories.append(log, structs.replace(foreign, topic=ledger.STATE, value=value))
+    with pytest.raises(ForeignSnapshotError):
+        await histories.keyed(log).run(asyncio.Event())
+
+
+async def test_inbox_and_state_must_have_the_same_partitions(open_log):
+    async with open_log(partitions=1) as log:
+        specs = ledger.registry(3).topics
+        other = structs.replace(specs[ledger.STATE], name="other-state")
+        await log.admin().ensure_topics([other])
+        chassis = histories.keyed(log, reducer=ledger.reducer(state_topic="other-state"))
+        with pytest.raises(PartitionCountError):
+            await chassis.run(asyncio.Event())
+
+
+async def test_r14_an_ended_key_rests_as_bytes_and_still_answers(log):
+    close = ledger.record(ledger.Close(), id="close")
+    await histories.append(log, *ledger.puts(2), close)
+    async with histories.running(histories.keyed(log)) as chassis:
+        await eventually(lambda: histories.settled(log))
+        (partition,) = chassis._partitions.values()  # noqa: SLF001 - memory is what this is about
+        slot = partition.slots["t:a"]
+        assert slot.packed is not None
+        assert slot.standing.held is None
+        await histories.append(log, *ledger.puts(5, start=8))
+        await eventually(lambda: histories.settled(log))
+        assert slot.packed is not None
+    await histories.finish(log)
+    events = await histories.records(log, ledger.EVENTS)
+    assert [type(read(record).data).__name__ for record in events][-1] == "Closed"
+
+
+async def test_r14_nothing_follows_the_end_after_the_offsets_are_reset(log):
+    await histories.append(log, *ledger.puts(2, 3), ledger.record(ledger.Close(), id="close"))
+    await histories.finish(log)
+    before = len(await histories.records(log, ledger.EVENTS))
+    await log.admin().set_committed("ledger", {TopicPartition(ledger.INBOX, 0): 0})
+    await histories.finish(log)
+    assert len(await histories.records(log, ledger.EVENTS)) == before
+
+
+async def test_r11_an_offset_that_was_applied_is_skipped(log):
+    await histories.append(log, *ledger.puts(3, 5, 1))
+    await histories.finish(log)
+    tasks = len(await histories.records(log, ledger.TASKS))
+    await log.admin().set_committed("ledger", {TopicPartition(ledger.INBOX, 0): 0})
+    await histories.finish(log)
+    assert len(await histories.records(log, ledger.TASKS)) == tasks
+
+
+async def test_r08_compaction_keeps_what_a_load_needs(log):
+    await histories.append(log, *ledger.puts(2, 3, 4, 5))
+    await histories.run_dry(FaultyLog(log), max_records=1)
+    states = await histories.records(log, ledger.STATE)
+    await histories.append(log, _again(states[0]))
+    await log.clean()  # everything is younger than the lag
+    assert len(await histories.records(log, ledger.STATE)) == len(states) + 1
+    await histories.finish(log)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 9)), max_size=20))
+def test_r08_a_scan_finds_the_highest_of_each_key(log_records):
+    scan = Scan()
+    for offset, (key, applied) in enumerate(log_records):
+        message = ledger.puts(0, key=f"t:{key}")[0]
+        data = ledger.LedgerSnapshot(applied=applied, state=ledger.LedgerState())
+        scan.add(
+            histories.Record(ledger.STATE, 0, offset, 0, message.key, encode(data), message.headers)
+        )
+    winners = scan.winners()
+    for key in {f"t:{key}" for key, _ in log_records}:
+        of_key = [applied for name, applied in log_records if f"t:{name}" == key]
+        assert winners[key].applied == max(of_key)
+        assert winners[key].is_last == (of_key[-1] == max(of_key))
