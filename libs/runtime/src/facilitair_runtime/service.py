@@ -91,7 +91,7 @@ async def _serve(build_app: BuildApp[S], settings: S, *, service: str) -> None:
             build_app(settings, log) as app,
             serve_health(service, lambda: app) as url,
         ):
-            with announced(settings.home, service, url=url):
+            with announced(settings.home, f"{service}.ops", url=url):
                 structlog.get_logger().info("service started", health=url)
                 await run_until(app, stop, deadline_s=settings.process.deadline_s())
             if not stop.is_set():

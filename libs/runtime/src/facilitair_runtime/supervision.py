@@ -148,5 +148,5 @@ async def supervise(
         for name in apps:
             health = serve_health(name, lambda name=name: supervisor.current(name))  # type: ignore[misc]
             url = await stack.enter_async_context(health)
-            stack.enter_context(announced(home, name, url=url))
+            stack.enter_context(announced(home, f"{name}.ops", url=url))
         yield supervisor

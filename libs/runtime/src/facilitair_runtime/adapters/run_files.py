@@ -1,6 +1,6 @@
-"""``run/<service>.ops.json``: who runs on this machine, and where its operator's port is.
+"""``run/<name>.json``: who runs on this machine, and where it answers.
 
-``run/gateway.json`` is another file: there the gateway says where its API answers.
+``<service>.ops`` is a service's operator's port; ``gateway`` is where the API answers.
 """
 
 import os
@@ -14,7 +14,7 @@ from msgspec import Struct
 
 
 class Announcement(Struct, frozen=True, kw_only=True):
-    """A process and its operator's port."""
+    """A process and where it answers."""
 
     url: str
     pid: int
@@ -22,9 +22,9 @@ class Announcement(Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def announced(home: Path, service: str, *, url: str) -> Iterator[Announcement]:
-    """Say where the service answers for as long as the body runs; the file appears whole."""
-    path = home / "run" / f"{service}.ops.json"
+def announced(home: Path, name: str, *, url: str) -> Iterator[Announcement]:
+    """Say where ``name`` answers for as long as the body runs; the file appears whole."""
+    path = home / "run" / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     announcement = Announcement(url=url, pid=os.getpid(), started_at=datetime.now(UTC))
     draft = path.with_name(f"{path.name}.{os.getpid()}")
