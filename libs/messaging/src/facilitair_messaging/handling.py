@@ -5,7 +5,9 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
+from facilitair_events.envelope import Envelope
 from facilitair_messaging.dead_letters import DeadLetters, Failure
 from facilitair_messaging.errors import (
     PermanentError,
@@ -21,6 +23,7 @@ from facilitair_messaging.retry import RetryPolicy, delays
 from facilitair_observability import names
 from facilitair_observability.correlation import Correlation, bound
 from facilitair_observability.metrics import Metrics
+from facilitair_observability.tracing import Tracer
 
 Handler = Callable[[Incoming], Awaitable[None]]
 Handlers = Mapping[type[Struct], Handler]
@@ -51,6 +54,7 @@ class Handling:
         retry: RetryPolicy,
         clock: Clock,
         metrics: Metrics,
+        tracer: Tracer,
     ) -> None:
         self._group = group
         self._handlers = handlers
@@ -58,6 +62,7 @@ class Handling:
         self._retry = retry
         self._clock = clock
         self._metrics = metrics
+        self._tracer = tracer
 
     async def finish(self, record: Record, work: PartitionWork) -> None:
         """Return when the record is handled or dead-lettered.
@@ -97,16 +102,21 @@ class Handling:
         handler = self._handlers.get(type(incoming.data))
         if handler is None:
             raise UnhandledTypeError(topic=record.topic, type_name=envelope.type)
-        cause = Correlation(
-            correlation=envelope.correlation,
-            tenant=envelope.tenant,
-            subject=envelope.subject,
-            causation=envelope.id,
-            traceparent=envelope.traceparent,
-        )
-        with bound(cause):
-            await handler(incoming)
-            _log.info("record handled", type=envelope.type, **_place(record))
+        attributes: dict[str, str | int] = {
+            "messaging.destination.name": record.topic,
+            "messaging.consumer.group.name": self._group,
+            "messaging.kafka.offset": record.offset,
+        }
+        with self._tracer.span(
+            names.PROCESS_SPAN, traceparent=envelope.traceparent, attributes=attributes
+        ) as traceparent:
+            if traceparent != envelope.traceparent:
+                # What the handler causes lies below this span.
+                envelope = replace(envelope, traceparent=traceparent)
+                incoming = replace(incoming, envelope=envelope)
+            with bound(_correlation(envelope)):
+                await handler(incoming)
+                _log.info("record handled", type=envelope.type, **_place(record))
 
     async def _reject(self, record: Record, failure: Failure, *, rejections: Rejections) -> None:
         reason = rejections.reject()
@@ -143,6 +153,16 @@ class Handling:
             group=self._group,
             outcome=outcome,
         )
+
+
+def _correlation(envelope: Envelope) -> Correlation:
+    return Correlation(
+        correlation=envelope.correlation,
+        tenant=envelope.tenant,
+        subject=envelope.subject,
+        causation=envelope.id,
+        traceparent=envelope.traceparent,
+    )
 
 
 def _place(record: Record) -> dict[str, str | int]:

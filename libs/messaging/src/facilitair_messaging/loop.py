@@ -17,6 +17,7 @@ from facilitair_messaging.retry import RetryPolicy, at_least
 from facilitair_observability import names
 from facilitair_observability.metrics import Metrics
 from facilitair_observability.timestamps import now_ms
+from facilitair_observability.tracing import PassingTracer, Tracer
 
 
 class Membership(Struct, frozen=True, kw_only=True):
@@ -71,6 +72,7 @@ class ConsumerLoop:
         metrics: Metrics,
         settings: LoopSettings | None = None,
         clock: Clock | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._log = log
         self._membership = membership
@@ -78,6 +80,7 @@ class ConsumerLoop:
         self._metrics = metrics
         self._settings = LoopSettings() if settings is None else settings
         self._clock = Clock(sleep=asyncio.sleep, now_ms=now_ms) if clock is None else clock
+        self._tracer = PassingTracer() if tracer is None else tracer
         self._held: HeldPartitions | None = None
         self._serving = False
         self._polled = False
@@ -123,6 +126,7 @@ class ConsumerLoop:
                 retry=settings.retry,
                 clock=self._clock,
                 metrics=self._metrics,
+                tracer=self._tracer,
             )
             held = self._held = HeldPartitions(
                 tasks=tasks,

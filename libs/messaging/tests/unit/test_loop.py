@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 
 import msgspec
 import pytest
@@ -143,6 +143,37 @@ async def test_a_handler_knows_its_cause(running, send, timer):
 
     assert (seen[0].correlation, seen[0].tenant, seen[0].causation) == ("r-x", "local", "e-x")
     assert current() is None
+
+
+async def test_what_a_handler_causes_lies_below_its_span(log, metrics, send, timer):
+    trace = "00-0af7651916cd43dd8448eb211c80319c-{}-01"
+    seen, spans = [], []
+
+    class Tracer:
+        @contextmanager
+        def span(self, name, *, traceparent, attributes):
+            spans.append((name.name, traceparent, attributes["messaging.destination.name"]))
+            yield trace.format("2" * 16)
+
+    async def handler(incoming):
+        seen.append((incoming.envelope.traceparent, current().traceparent))
+
+    loop = ConsumerLoop(
+        log=log,
+        membership=Membership(service="w", group="g", member="m", topics=("inbox",)),
+        handlers={TimerFired: handler},
+        metrics=metrics,
+        tracer=Tracer(),
+    )
+    stop = asyncio.Event()
+    running = asyncio.create_task(loop.run(stop))
+    await send(timer("x"))
+    await eventually(lambda: seen)
+    stop.set()
+    await running
+
+    assert spans == [("process", None, "inbox")]
+    assert seen == [(trace.format("2" * 16),) * 2]
 
 
 async def test_nothing_is_committed_past_an_unfinished_record(running, send, timer, committed):
