@@ -1,0 +1,124 @@
+"""Solo as a process that tests start, kill and start again; and what it leaves behind."""
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any, Final
+
+from facilitair_testing.eventually import eventually
+
+START_S: Final = 30.0
+_LOG: Final = "log/log.db"
+
+
+class SoloProcess:
+    """One home folder, and at most one solo process on it.
+
+    Its simulator is fast by default; ``ttft_ms`` leaves time to do something before a first token.
+    """
+
+    def __init__(self, home: Path, *, ttft_ms: int = 30, tokens_per_s: int = 3000) -> None:
+        self.home = home
+        self.url = ""
+        self._process: asyncio.subprocess.Process | None = None
+        self._environment = {
+            **os.environ,
+            "FACILITAIR_HOME": str(home),
+            "FACILITAIR_SIMULATOR_PORT": "0",
+            "FACILITAIR_SIMULATOR_TTFT_MS": str(ttft_ms),
+            "FACILITAIR_SIMULATOR_TOKENS_PER_S": str(tokens_per_s),
+            "FACILITAIR_SIMULATOR_JOURNAL": str(self.journal_path),
+        }
+
+    @property
+    def journal_path(self) -> Path:
+        """Where the simulator writes down every request."""
+        return self.home / "journal.jsonl"
+
+    @property
+    def pid(self) -> int:
+        """The process id of the running solo."""
+        if self._process is None:
+            raise ProcessLookupError
+        return self._process.pid
+
+    async def start(self, *, port: int = 0) -> str:
+        """Start solo and return the gateway's url once it is ready."""
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "facilitair_cli.solo_process",
+            "--port",
+            str(port),
+            env=self._environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        if self._process.stdout is None:
+            raise ChildProcessError
+        async with asyncio.timeout(START_S):
+            line = await self._process.stdout.readline()
+        started = json.loads(line or b"{}")
+        if started.get("outcome") != "ready":
+            raise ChildProcessError(line.decode())
+        self.url = started["url"]
+        return self.url
+
+    async def kill(self) -> None:
+        """End solo by SIGKILL; its simulator lives on."""
+        await self._end(signal.SIGKILL)
+
+    async def stop(self) -> None:
+        """End solo as a user does; its simulator ends too."""
+        if self._process is not None:
+            await self._end(signal.SIGTERM)
+            await eventually(lambda: not self.simulator_pids(), what="the end of the simulator")
+
+    async def _end(self, how: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(how)
+        async with asyncio.timeout(START_S):
+            await process.wait()
+
+    def simulator_pids(self) -> list[int]:
+        """Simulators of this home that are alive."""
+        wanted = f"FACILITAIR_HOME={self.home}".encode()
+        processes = (entry for entry in Path("/proc").iterdir() if entry.name.isdigit())
+        return [int(entry.name) for entry in processes if _simulates(entry, wanted)]
+
+    def journal(self) -> list[dict[str, Any]]:
+        """Every line of the simulator's journal."""
+        if not self.journal_path.exists():
+            return []
+        return [json.loads(line) for line in self.journal_path.read_text().splitlines()]
+
+    def requests(self) -> list[dict[str, Any]]:
+        """The journal's requests, each once, in the order in which they came."""
+        return [line for line in self.journal() if line["outcome"] == "started"]
+
+    def topic_sizes(self) -> Counter[str]:
+        """How many records were ever appended to each topic, read beside the running process."""
+        path = self.home / _LOG
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+            rows = db.execute(_SIZES).fetchall()
+        return Counter(dict(rows))
+
+
+_SIZES: Final = "SELECT topic, sum(next_offset) FROM partitions GROUP BY topic"
+
+
+def _simulates(entry: Path, wanted: bytes) -> bool:
+    try:
+        command = (entry / "cmdline").read_bytes()
+        environment = (entry / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return b"facilitair_llm.simulator" in command and wanted in environment

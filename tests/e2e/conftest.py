@@ -1,0 +1,40 @@
+"""Solo processes of a test, stopped at its end."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from facilitair_testing.solo import SoloProcess
+
+MakeSolo = Callable[..., SoloProcess]
+
+
+@pytest.fixture
+async def make_solo(tmp_path: Path) -> AsyncIterator[MakeSolo]:
+    made: list[SoloProcess] = []
+
+    def make(**settings: int) -> SoloProcess:
+        made.append(SoloProcess(tmp_path / f"home{len(made)}", **settings))
+        return made[-1]
+
+    yield make
+    for solo in made:
+        await solo.stop()
+
+
+@pytest.fixture
+async def solo(make_solo: MakeSolo) -> SoloProcess:
+    process = make_solo()
+    await process.start()
+    return process
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_solo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SoloProcess]:
+    """One solo for the tests of a module that do not kill it."""
+    process = SoloProcess(tmp_path_factory.mktemp("shared"))
+    await process.start()
+    yield process
+    await process.stop()

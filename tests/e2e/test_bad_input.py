@@ -1,0 +1,141 @@
+"""Bad input is refused at the edge, in clear words, and leaves nothing behind."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from facilitair_testing.solo import SoloProcess
+
+pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
+
+MAY_GROW = {
+    "collaboration-inbox", "query-replies", "collaboration-state", "collaboration-events",
+    "collaboration-stream",
+}  # fmt: skip
+HUGE = "x" * (10 * 1024 * 1024)
+UNKNOWN_ID = "01900000-0000-7000-8000-000000000000"
+
+BODIES: list[tuple[str, bytes, int]] = [
+    ("unknown workflow", b'{"task": "x", "workflow": "cod"}', 422),
+    ("empty task", b'{"task": ""}', 422),
+    ("blank task", b'{"task": "  \\n"}', 422),
+    ("10 MB task", json.dumps({"task": HUGE}).encode(), 413),
+    ("malformed JSON", b'{"task": ', 400),
+    ("no object", b"[1, 2]", 422),
+    ("unknown field", b'{"task": "x", "workflo": "code"}', 422),
+    ("wrong types", b'{"task": 1, "inputs": [], "models": {"coder": 2}}', 422),
+    ("unknown agent", b'{"task": "x", "models": {"codr": "simulator/simulated"}}', 422),
+    ("not UTF-8", b'{"task": "\xff"}', 400),
+    ("not finite", b'{"task": "x", "inputs": {"a": NaN}}', 400),
+    ("lone surrogate", b'{"task": "\\ud800"}', 422),
+]
+
+
+def problem(response: httpx.Response) -> dict[str, Any]:
+    assert response.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = response.json()
+    assert {"type", "title", "status", "detail", "error"} <= set(body)
+    assert body["status"] == response.status_code
+    assert body["error"]["message"]
+    assert "Traceback" not in response.text
+    return body
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def http(shared_solo: SoloProcess) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=shared_solo.url, timeout=30) as client:
+        yield client
+
+
+@pytest.mark.parametrize(("body", "status"), [b[1:] for b in BODIES], ids=[b[0] for b in BODIES])
+async def test_a_bad_body_is_refused_and_nothing_starts(
+    shared_solo: SoloProcess, http: httpx.AsyncClient, body: bytes, status: int
+) -> None:
+    before, asked = shared_solo.topic_sizes(), len(shared_solo.requests())
+    headers = {"content-type": "application/json"}
+    response = await http.post("/v1/collaborations", content=body, headers=headers)
+    assert response.status_code in {status, 400 if status == 422 else status}
+    problem(response)
+    grown = {topic for topic, size in shared_solo.topic_sizes().items() if size != before[topic]}
+    assert grown <= MAY_GROW
+    assert len(shared_solo.requests()) == asked
+
+
+async def test_an_unknown_workflow_is_told_what_there_is(http: httpx.AsyncClient) -> None:
+    response = await http.post("/v1/collaborations", json={"task": "x", "workflow": "cod"})
+    assert "code" in json.dumps(problem(response)["errors"])
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        (f"/v1/collaborations/{UNKNOWN_ID}", 404),
+        (f"/v1/collaborations/{UNKNOWN_ID}/events", 404),
+        (f"/v1/collaborations/{UNKNOWN_ID}/cost", 404),
+        (f"/v1/collaborations/{UNKNOWN_ID}/stream", 404),
+        ("/v1/collaborations/..%2f..%2fetc", 404),
+        ("/v1/collaborations/NOPE", 404),
+        ("/v1/nothing", 404),
+    ],
+)
+async def test_an_unknown_thing_is_404(http: httpx.AsyncClient, path: str, status: int) -> None:
+    response = await http.get(path)
+    assert response.status_code == status
+    problem(response)
+
+
+@pytest.mark.parametrize(
+    "cursor", ["nonsense", "0-0", "99-0-0", "0--1-0", "0-999999-0", "x" * 9999]
+)
+async def test_a_bad_cursor_is_400(http: httpx.AsyncClient, cursor: str) -> None:
+    submitted = (
+        await http.post("/v1/collaborations", json={"task": "x", "workflow": "answer"})
+    ).json()
+    response = await http.get(submitted["stream"], params={"cursor": cursor})
+    assert response.status_code == 400
+    problem(response)
+
+
+async def test_a_cursor_of_another_collaboration_shows_nothing_of_it(
+    http: httpx.AsyncClient,
+) -> None:
+    ids = []
+    for _ in range(2):
+        posted = await http.post("/v1/collaborations", json={"task": "x", "workflow": "answer"})
+        ids.append(posted.json()["id"])
+    other = await http.get(f"/v1/collaborations/{ids[0]}/stream")
+    last = [line[4:] for line in other.text.splitlines() if line.startswith("id: ")][0]
+    response = await http.get(
+        f"/v1/collaborations/{ids[1]}/stream", headers={"last-event-id": last}
+    )
+    assert ids[0] not in response.text or response.status_code == 400
+
+
+async def test_i02_the_same_key_gives_the_same_collaboration_and_another_body_a_conflict(
+    http: httpx.AsyncClient,
+) -> None:
+    async def post(task: str) -> httpx.Response:
+        body = {"task": task, "workflow": "answer"}
+        return await http.post("/v1/collaborations", json=body, headers={"idempotency-key": "k1"})
+
+    first, again, other = await post("x"), await post("x"), await post("y")
+    assert (first.status_code, again.status_code, other.status_code) == (202, 202, 409)
+    assert first.json()["id"] == again.json()["id"]
+    problem(other)
+
+
+async def test_wrong_methods_and_control_actions_are_refused(http: httpx.AsyncClient) -> None:
+    assert (await http.delete("/v1/collaborations")).status_code == 405
+    response = await http.post(
+        f"/v1/collaborations/{UNKNOWN_ID}/control", json={"action": "explode"}
+    )
+    assert response.status_code in {400, 422}
+    problem(response)
+    response = await http.post(
+        f"/v1/collaborations/{UNKNOWN_ID}/control", json={"action": "cancel"}
+    )
+    assert response.status_code == 404

@@ -1,0 +1,62 @@
+"""Viewers of one collaboration: whenever they come and however often they break off."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from facilitair_client.client import Facilitair
+from facilitair_client.sse import Frame, SseParser
+from facilitair_testing.solo import SoloProcess
+
+pytestmark = pytest.mark.integration
+
+TASK = "Write a function that reverses a list, with tests"
+
+
+async def frames(url: str, *, last: str | None = None) -> list[Frame]:
+    """Everything one connection is sent until the terminal frame."""
+    headers = {"last-event-id": last} if last else {}
+    parser, found = SseParser(), []
+    async with (
+        httpx.AsyncClient(timeout=30) as http,
+        http.stream("GET", url, headers=headers) as response,
+    ):
+        assert response.status_code == 200
+        async for part in response.aiter_bytes():
+            found += parser.feed(part)
+    return [frame for frame in found if frame.data]
+
+
+async def submit(solo: SoloProcess) -> str:
+    async with Facilitair(solo.url) as client:
+        submitted = await client.submit(TASK, workflow="answer")
+    return f"{solo.url}/v1/collaborations/{submitted.id}/stream"
+
+
+async def test_two_viewers_and_a_late_one_see_the_same(solo: SoloProcess) -> None:
+    url = await submit(solo)
+    first, second = await asyncio.gather(frames(url), frames(url))
+    late = await frames(url)
+    assert first == second == late
+    assert first[-1].event == "collaboration.completed"
+
+
+async def test_r31_a_resume_at_every_frame_boundary_gives_the_rest(solo: SoloProcess) -> None:
+    url = await submit(solo)
+    whole = await frames(url)
+    assert len(whole) > 10
+    for at, frame in enumerate(whole[:-1]):
+        rest = await frames(url, last=frame.id)
+        assert [f.data for f in rest] == [f.data for f in whole[at + 1 :]]
+
+
+async def test_r31_ids_mean_the_same_after_a_restart(solo: SoloProcess) -> None:
+    url = await submit(solo)
+    whole = await frames(url)
+    port = int(solo.url.rsplit(":", 1)[1])
+    await solo.kill()
+    await solo.start(port=port)
+    middle = len(whole) // 2
+    rest = await frames(url, last=whole[middle].id)
+    assert [f.data for f in rest] == [f.data for f in whole[middle + 1 :]]
