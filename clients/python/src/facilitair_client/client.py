@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from http import HTTPStatus
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote
 
@@ -15,7 +16,7 @@ from facilitair_client.events import Event
 from facilitair_client.requesting import api_error, decoded, request
 from facilitair_client.results import Agent, Collaboration, Cost, Submitted, Workflow
 from facilitair_client.seen import Seen
-from facilitair_client.streaming import Waiting, follow
+from facilitair_client.streaming import Body, Waiting, follow
 
 T = TypeVar("T")
 
@@ -102,10 +103,8 @@ class Facilitair:
 
     async def events(self, collaboration: str) -> list[Event]:
         """The public record so far, in order. Raises ApiError 410 once it has expired."""
-        rows = await self._all(f"{_path(collaboration)}/events", dict[str, Any])
-        return [
-            Event(id=row.get("id"), kind=str(row["kind"]), data=row.get("data", {})) for row in rows
-        ]
+        rows = await self._all(f"{_path(collaboration)}/events", _EventRow)
+        return [Event(id=row.id, kind=row.event, data=row.data) for row in rows]
 
     async def workflows(self) -> list[Workflow]:
         """The workflows that can be run."""
@@ -127,10 +126,11 @@ class Facilitair:
         It connects again by itself after a drop and reads on where it was.
         ``cursor`` is the id of an event (read on after it) or a submit's; null is the beginning.
         ``seen`` is what an earlier stream of the same collaboration has given already.
+        It ends without any event where ``cursor`` is from after the terminal one.
         Raises EventsMissingError when the server cannot give all events any more.
         """
 
-        def connect(position: str | None) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        def connect(position: str | None) -> AbstractAsyncContextManager[Body]:
             return self._open(f"{_path(collaboration)}/stream", position)
 
         return follow(
@@ -143,12 +143,15 @@ class Facilitair:
         )
 
     @asynccontextmanager
-    async def _open(self, path: str, cursor: str | None) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def _open(self, path: str, cursor: str | None) -> AsyncIterator[Body]:
         headers = {"accept": "text/event-stream", "cache-control": "no-store"}
         headers |= {"last-event-id": cursor} if cursor else {}
         async with self._http.stream("GET", path, headers=headers, timeout=_STREAM_TIMEOUT) as got:
             if not got.is_success:
                 raise api_error(got.status_code, await got.aread(), headers=got.headers)
+            if got.status_code == HTTPStatus.NO_CONTENT:
+                yield None
+                return
             kind = got.headers.get("content-type", "")
             if not kind.startswith("text/event-stream"):
                 reason = f"expected a stream, got {kind or 'no content type'}"
@@ -168,6 +171,12 @@ class Facilitair:
             if not page.has_more or not page.next_cursor:
                 return found
             params = {"cursor": page.next_cursor}
+
+
+class _EventRow(msgspec.Struct, frozen=True):
+    id: str
+    event: str
+    data: dict[str, Any]
 
 
 class _Page(msgspec.Struct, frozen=True):

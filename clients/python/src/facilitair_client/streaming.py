@@ -16,7 +16,10 @@ from facilitair_client.events import GAP, Event, event_of
 from facilitair_client.seen import Seen
 from facilitair_client.sse import SseParser
 
-Connect = Callable[[str | None], AbstractAsyncContextManager[AsyncIterator[bytes]]]
+Body = AsyncIterator[bytes] | None
+"""The bytes of a stream; None says that nothing follows the cursor, and nothing will."""
+
+Connect = Callable[[str | None], AbstractAsyncContextManager[Body]]
 """Opens the stream after a cursor; raises httpx.TransportError or ApiError."""
 
 _MS: Final = 1000
@@ -60,6 +63,8 @@ async def follow(
         asked_s: float | None = None
         try:
             async with connect(position.cursor) as body:
+                if body is None:
+                    return
                 async for event in _read(body, position=position, seen=seen, waiting=waiting):
                     yield event
                     if event.terminal:

@@ -1,0 +1,136 @@
+"""The commands and their options; what they do is loaded when they run."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from facilitair_cli.errors import CommandError, OptionError
+from facilitair_cli.exits import ExitCode
+from facilitair_cli.state_folder import state_folder
+
+app = typer.Typer(
+    name="facilitair",
+    help="Run collaborations of LLM agents, watch them, and keep what they made.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The id of a collaboration.")]
+
+
+@app.command()
+def run(  # noqa: PLR0917 - one parameter for each option
+    task: Annotated[str, typer.Argument(metavar="TASK", help="What shall be done; - reads stdin.")],
+    workflow: Annotated[str, typer.Option("--workflow", "-w", help="Who does it.")] = "code",
+    inputs: Annotated[
+        list[str] | None, typer.Option("--input", metavar="K=V", help="An input of the workflow.")
+    ] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Option("--model", metavar="AGENT=MODEL", help="The model an agent runs on."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Write texts and files there.")
+    ] = None,
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files in --out.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Do not wait for the end.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run one collaboration and stream it.
+
+    Exit codes: 0 completed, 1 failed, 2 usage, 3 refused, 130 interrupted.
+    """
+    from facilitair_cli.running import Wanted  # noqa: PLC0415 - help does without
+    from facilitair_cli.running import run as run_wanted  # noqa: PLC0415 - as above
+
+    wanted = Wanted(
+        task=_task(task),
+        workflow=workflow,
+        inputs=_pairs(inputs, option="--input"),
+        models=_pairs(models, option="--model"),
+        out=out,
+        force=force,
+        detach=detach,
+        as_json=as_json,
+    )
+    _finish(run_wanted(wanted, folder=state_folder(os.environ), environ=os.environ))
+
+
+@app.command()
+def watch(
+    collaboration: IdArgument,
+    cursor: Annotated[
+        str | None, typer.Option("--from", metavar="CURSOR", help="Go on after this event id.")
+    ] = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Watch a collaboration from its beginning, live or over; leaving does not end it."""
+    from facilitair_cli.running import watch_one  # noqa: PLC0415 - help does without
+
+    _finish(
+        watch_one(
+            collaboration,
+            cursor=cursor,
+            as_json=as_json,
+            folder=state_folder(os.environ),
+            environ=os.environ,
+        )
+    )
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Run one command line; returns its exit code. Errors are one message on stderr."""
+    try:
+        app(list(arguments))
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else ExitCode.FAILED
+    except CommandError as error:
+        sys.stderr.write(f"facilitair: {error}\n")
+        return error.code
+    except BrokenPipeError:
+        # Who read our output has gone; nothing can be told to anybody.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.FAILED
+    return ExitCode.DONE
+
+
+def _finish(command: Coroutine[Any, Any, int]) -> None:
+    try:
+        code = asyncio.run(command)
+    except KeyboardInterrupt:
+        code = ExitCode.INTERRUPTED
+    raise typer.Exit(code)
+
+
+def _task(given: str) -> str:
+    """The task itself. Raises OptionError for one that is no text."""
+    text = sys.stdin.read() if given == "-" else given
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise OptionError(option="TASK", reason="it is not valid UTF-8") from error
+    if not text.strip():
+        raise OptionError(option="TASK", reason="it is empty; say what shall be done")
+    return text
+
+
+def _pairs(given: Sequence[str] | None, *, option: str) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for pair in given or ():
+        name, separator, value = pair.partition("=")
+        if not separator or not name:
+            raise OptionError(option=option, reason=f"{pair!r} is not of the form name=value")
+        if name in pairs:
+            raise OptionError(option=option, reason=f"{name!r} is given twice")
+        pairs[name] = value
+    return pairs

@@ -1,0 +1,86 @@
+"""A gateway to talk to: the one that is named, the one that is up, or else our own."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Final
+
+from facilitair_cli.errors import AlreadyUpError
+from facilitair_cli.launching import Child, launch
+from facilitair_cli.locating import Place, locate
+from facilitair_cli.state_folder import StateFolder, prepare
+
+_PATIENCE_S: Final = 30.0
+_PAUSE_S: Final = 0.05
+
+
+class Attachment:
+    """The gateway we talk to, and the solo that we started for it, if any."""
+
+    def __init__(
+        self, folder: StateFolder, environ: Mapping[str, str], *, stays: bool = False
+    ) -> None:
+        self._folder = folder
+        self._environ = environ
+        self._stays = stays
+        self._child: Child | None = None
+
+    @property
+    def owns(self) -> bool:
+        """Whether it ends when we end."""
+        return self._child is not None
+
+    async def place(self) -> Place:
+        """Where the gateway is now; without any, solo is started on a free port.
+
+        Called again after a loss it finds the one that came back, or starts another.
+        Raises StartError, SoloDiedError, and AlreadyUpError when the log is held by a process that
+        never serves.
+        """
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            found = locate(self._environ, self._folder)
+            if found is not None:
+                return found
+            prepare(self._folder)
+            child = await launch(self._folder, port=0, attached=not self._stays)
+            said = await child.ready()
+            if said.outcome == "ready" and said.url is not None:
+                self._child = None if self._stays else child
+                return Place(url=said.url, pid=said.pid, api_key=None)
+            # Another solo was faster: it serves in a moment, or ends.
+            await child.stop()
+            if time.monotonic() > deadline:
+                raise AlreadyUpError(pid=said.pid, url=None)
+            await asyncio.sleep(_PAUSE_S)
+
+    def release(self) -> None:
+        """Let our solo go on without us."""
+        if self._child is not None:
+            self._child.release()
+            self._child = None
+
+    def abandon(self, *, at_once: bool) -> None:
+        """Tell our solo to stop; ``close`` waits for that unless it is to be ``at_once``."""
+        if self._child is not None:
+            self._child.let_go()
+            self._child = None if at_once else self._child
+
+    async def close(self) -> None:
+        """Stop our solo; it is gone when this returns."""
+        if self._child is not None:
+            await self._child.stop()
+            self._child = None
+
+
+@contextlib.asynccontextmanager
+async def attachment(
+    folder: StateFolder, environ: Mapping[str, str], *, stays: bool = False
+) -> AsyncIterator[Attachment]:
+    """An attachment that leaves no process behind, unless what it starts ``stays``."""
+    found = Attachment(folder, environ, stays=stays)
+    try:
+        yield found
+    finally:
+        await found.close()

@@ -1,0 +1,126 @@
+"""Solo as a child process: start it, hear that it is ready, let it stop.
+
+The child gets a pipe as its stdin and stops when that ends, so it never outlives a parent that was
+killed; ``release`` tells it to stay instead.
+It answers with one JSON line on its stdout.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from facilitair_cli.errors import SoloDiedError, StartError
+from facilitair_cli.state_folder import StateFolder
+
+STAY: Final = b"stay\n"
+"""What tells a child to go on when its parent ends."""
+
+READY_S: Final = 60.0
+_STOP_S: Final = 25.0
+_MAX_LOG_BYTES: Final = 16 * 1024 * 1024
+
+
+class Started(Struct, frozen=True, kw_only=True):
+    """What a child says once: where it serves, who holds the log, or what is wrong."""
+
+    outcome: Literal["ready", "locked", "faulty"]
+    url: str | None = None
+    pid: int | None = None
+    faults: tuple[str, ...] = ()
+
+
+class Child:
+    """A solo process of ours."""
+
+    def __init__(self, process: asyncio.subprocess.Process, *, folder: StateFolder) -> None:
+        self._process = process
+        self._folder = folder
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    async def ready(self) -> Started:
+        """Wait until it serves or knows that it cannot.
+
+        Raises StartError with all its faults, and SoloDiedError when it ended without a word.
+        """
+        stdout = self._process.stdout
+        if stdout is None:
+            raise SoloDiedError(exit_code=None, log_file=log_file(self._folder))
+        try:
+            async with asyncio.timeout(READY_S):
+                line = await stdout.readline()
+        except TimeoutError:
+            line = b""
+        if not line:
+            await self.stop()
+            code = self._process.returncode
+            raise SoloDiedError(exit_code=code, log_file=log_file(self._folder))
+        said = msgspec.json.decode(line, type=Started)
+        if said.outcome == "faulty":
+            await self.stop()
+            raise StartError(faults=said.faults)
+        return said
+
+    def release(self) -> None:
+        """Let it go on without us."""
+        if self._process.stdin is not None:
+            self._process.stdin.write(STAY)
+            self._process.stdin.close()
+
+    def let_go(self) -> None:
+        """Tell it to stop and do not wait."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+    async def stop(self) -> None:
+        """Tell it to stop, and return when it is gone; what does not listen is killed."""
+        self.let_go()
+        for number in (None, signal.SIGTERM, signal.SIGKILL):
+            if number is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    self._process.send_signal(number)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_STOP_S):
+                    await self._process.wait()
+                    return
+
+
+def log_file(folder: StateFolder) -> Path:
+    """Where solo logs when it runs in the background."""
+    return folder.logs / "solo.log"
+
+
+async def launch(folder: StateFolder, *, port: int | None, attached: bool) -> Child:
+    """Start solo in the background; ``port`` None takes what the environment says.
+
+    An ``attached`` one stops when this process does.
+    """
+    arguments = [] if port is None else ["--port", str(port)]
+    arguments += ["--attached"] if attached else []
+    path = log_file(folder)
+    if path.exists() and path.stat().st_size > _MAX_LOG_BYTES:
+        path.replace(path.with_suffix(".log.1"))
+    with path.open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "facilitair_cli.solo_process",
+            *arguments,
+            stdin=subprocess.PIPE if attached else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env={**os.environ, "FACILITAIR_HOME": str(folder.root)},
+            start_new_session=True,
+        )
+    return Child(process, folder=folder)

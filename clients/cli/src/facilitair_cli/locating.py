@@ -1,0 +1,37 @@
+"""Where the gateway is: named by the environment, else announced in the state folder."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from facilitair_cli.announcements import find
+from facilitair_cli.errors import NotUpError
+from facilitair_cli.state_folder import StateFolder
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """A gateway. ``pid`` is null for one that the environment names."""
+
+    url: str
+    pid: int | None = None
+    api_key: str | None = None
+
+
+def locate(environ: Mapping[str, str], folder: StateFolder) -> Place | None:
+    """The gateway to talk to, if there is one."""
+    key = environ.get("FACILITAIR_API_KEY", "").strip() or None
+    url = environ.get("FACILITAIR_URL", "").strip()
+    if url:
+        return Place(url=url, api_key=key)
+    announced = find(folder.gateway)
+    if announced is None:
+        return None
+    return Place(url=announced.url, pid=announced.pid, api_key=key)
+
+
+def located(environ: Mapping[str, str], folder: StateFolder) -> Place:
+    """The gateway to talk to. Raises NotUpError."""
+    place = locate(environ, folder)
+    if place is None:
+        raise NotUpError
+    return place
