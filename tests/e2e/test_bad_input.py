@@ -108,7 +108,7 @@ async def test_a_cursor_of_another_collaboration_shows_nothing_of_it(
         posted = await http.post("/v1/collaborations", json={"task": "x", "workflow": "answer"})
         ids.append(posted.json()["id"])
     other = await http.get(f"/v1/collaborations/{ids[0]}/stream")
-    last = [line[4:] for line in other.text.splitlines() if line.startswith("id: ")][0]
+    last = next(line[4:] for line in other.text.splitlines() if line.startswith("id: "))
     response = await http.get(
         f"/v1/collaborations/{ids[1]}/stream", headers={"last-event-id": last}
     )

@@ -45,7 +45,7 @@ async def test_two_viewers_and_a_late_one_see_the_same(solo: SoloProcess) -> Non
 async def test_r31_a_resume_at_every_frame_boundary_gives_the_rest(solo: SoloProcess) -> None:
     url = await submit(solo)
     whole = await frames(url)
-    assert len(whole) > 10
+    assert len(whole) > 6
     for at, frame in enumerate(whole[:-1]):
         rest = await frames(url, last=frame.id)
         assert [f.data for f in rest] == [f.data for f in whole[at + 1 :]]
