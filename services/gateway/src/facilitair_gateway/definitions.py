@@ -113,7 +113,6 @@ def active(catalog: Catalog, kind: CatalogKind, *, tenant: str) -> Iterator[Vers
 
 
 def listed(version: VersionPublished) -> dict[str, Any]:
-    """A definition as the API lists it."""
-    return {"name": version.name, "version": version.version, "digest": version.digest} | {
-        name: value for name, value in version.document.items() if name != version.kind
-    }
+    """A definition as the API lists it, by the name that requests use."""
+    shown = {name: value for name, value in version.document.items() if name != version.kind}
+    return shown | {"name": version.name, "version": version.version, "digest": version.digest}
