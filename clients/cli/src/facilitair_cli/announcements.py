@@ -7,6 +7,8 @@ have one pid at a time.
 
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -26,13 +28,20 @@ class Announcement(Struct, frozen=True, kw_only=True):
     started_at: datetime
 
 
-def announce(path: Path, *, url: str) -> Announcement:
-    """Say that this process answers at ``url``; readers find all of the file or the one before."""
+@contextmanager
+def announced(path: Path, *, url: str = "") -> Iterator[Announcement]:
+    """Say that this process is there while the body runs.
+
+    Readers find all of the file or the one before.
+    """
     announcement = Announcement(url=url, pid=os.getpid(), started_at=datetime.now(UTC))
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     draft.write_bytes(msgspec.json.encode(announcement))
     draft.replace(path)
-    return announcement
+    try:
+        yield announcement
+    finally:
+        withdraw(path, announcement)
 
 
 def withdraw(path: Path, announcement: Announcement) -> None:

@@ -88,6 +88,95 @@ def watch(
     )
 
 
+@app.command()
+def up(
+    *,
+    detach: Annotated[bool, typer.Option("--detach", help="Return when it is ready.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Start Facilitair on this machine and stay; the API is on FACILITAIR_GATEWAY_PORT (8080)."""
+    from facilitair_cli import upping  # noqa: PLC0415 - help does without
+
+    folder = state_folder(os.environ)
+    if detach:
+        _finish(upping.up_detached(folder, as_json=as_json))
+    raise typer.Exit(upping.up(folder, as_json=as_json))
+
+
+@app.command()
+def down(*, as_json: JsonOption = False) -> None:
+    """Stop what `up` started, and the simulator."""
+    from facilitair_cli import upping  # noqa: PLC0415 - help does without
+
+    _finish(upping.down(state_folder(os.environ), as_json=as_json))
+
+
+@app.command()
+def status(*, as_json: JsonOption = False) -> None:
+    """Tell what runs on this machine; exit code 1 when it is not ready."""
+    from facilitair_cli import upping  # noqa: PLC0415 - help does without
+
+    _finish(upping.status(state_folder(os.environ), as_json=as_json))
+
+
+@app.command()
+def show(
+    collaboration: IdArgument,
+    step: Annotated[
+        str | None, typer.Option("--step", metavar="S", help="Print this step's final text only.")
+    ] = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what a collaboration is doing, or print one step's final text."""
+    from facilitair_cli import showing  # noqa: PLC0415 - help does without
+
+    folder = state_folder(os.environ)
+    _finish(
+        showing.show(collaboration, step=step, as_json=as_json, folder=folder, environ=os.environ)
+    )
+
+
+@app.command()
+def cancel(
+    collaboration: IdArgument,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why; shown at the end.")] = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """End a running collaboration; what was paid for is kept."""
+    from facilitair_cli import showing  # noqa: PLC0415 - help does without
+
+    folder = state_folder(os.environ)
+    _finish(
+        showing.cancel(
+            collaboration, reason=reason, as_json=as_json, folder=folder, environ=os.environ
+        )
+    )
+
+
+def _add_list(kind: str) -> None:
+    """Add ``<kind> ls``."""
+    group = typer.Typer(help=f"The {kind} there are.", no_args_is_help=True)
+
+    @group.callback()
+    def only_a_group() -> None:
+        """Keep ``ls`` a command of its own."""
+
+    @group.command("ls", help=f"List the {kind}.")
+    def ls(*, as_json: JsonOption = False) -> None:
+        from facilitair_cli import showing  # noqa: PLC0415 - help does without
+
+        folder = state_folder(os.environ)
+        _finish(showing.listed(kind, as_json=as_json, folder=folder, environ=os.environ))
+
+    app.add_typer(group, name=kind)
+
+
+for _kind in ("workflows", "agents", "models"):
+    _add_list(_kind)
+
+
 def run_command(arguments: Sequence[str]) -> int:
     """Run one command line; returns its exit code. Errors are one message on stderr."""
     try:

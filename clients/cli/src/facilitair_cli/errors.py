@@ -76,6 +76,13 @@ class AlreadyUpError(CommandError):
         super().__init__(f"Facilitair is up already: {holder}{place}; `facilitair down` stops it")
 
 
+class StoppingError(CommandError):
+    """A process does not end, not even by force."""
+
+    def __init__(self, *, pid: int) -> None:
+        super().__init__(f"process {pid} does not end; look at it and try again")
+
+
 class SoloDiedError(CommandError):
     """The process that was to serve ended before it did."""
 

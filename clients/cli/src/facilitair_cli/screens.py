@@ -46,7 +46,7 @@ def json_text(value: Any) -> str:
 
 
 class JsonScreen:
-    """JSON lines ``{id, event, data}``: submitted, then every event, then a summary."""
+    """JSON lines ``{id, kind, data}``: submitted, then every event, then a summary."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -67,8 +67,8 @@ class JsonScreen:
     def end(self, transcript: Transcript, *, files: Sequence[str]) -> None:
         self._line(None, "summary", data=summary(transcript, files=files))
 
-    def _line(self, cursor: str | None, event: str, *, data: dict[str, Any]) -> None:
-        self._out.write(json_text({"id": cursor, "event": event, "data": data}) + "\n")
+    def _line(self, cursor: str | None, kind: str, *, data: dict[str, Any]) -> None:
+        self._out.write(json_text({"id": cursor, "kind": kind, "data": data}) + "\n")
         self._out.flush()
 
 

@@ -15,6 +15,7 @@ from typing import Final, TextIO
 import msgspec
 
 from facilitair_cli import simulator
+from facilitair_cli.announcements import announced
 from facilitair_cli.errors import AlreadyUpError, CommandError, StartError
 from facilitair_cli.exits import ExitCode
 from facilitair_cli.launching import STAY, Started
@@ -39,7 +40,11 @@ def run_solo(
     import uvloop  # noqa: PLC0415 - help and usage errors do without
 
     prepare(folder)
-    with only_solo(folder), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with (
+        only_solo(folder),
+        announced(folder.solo),
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
         runner.run(
             _run(folder, port=port, log_stream=log_stream, on_ready=on_ready, attached=attached)
         )

@@ -24,14 +24,14 @@ class StateFolder(Struct, frozen=True):
         return self.root / "state-version"
 
     @property
-    def log(self) -> Path:
-        """The embedded log."""
-        return self.root / "log" / "facilitair.db"
-
-    @property
     def gateway(self) -> Path:
         """Who answers: url, pid and start time."""
         return self.root / "run" / "gateway.json"
+
+    @property
+    def solo(self) -> Path:
+        """The process of solo, from its first moment to its last."""
+        return self.root / "run" / "solo.json"
 
     @property
     def simulator(self) -> Path:
@@ -67,7 +67,7 @@ def prepare(folder: StateFolder) -> None:
     """
     try:
         folder.root.mkdir(parents=True, exist_ok=True)
-        for path in (folder.log.parent, folder.gateway.parent, folder.logs):
+        for path in (folder.gateway.parent, folder.logs):
             path.mkdir(mode=0o700, exist_ok=True)
         found = folder.stamp.read_text(encoding="utf-8").strip() if folder.stamp.exists() else ""
     except OSError as error:

@@ -11,7 +11,7 @@ import httpx
 import msgspec
 
 from facilitair_client.backoff import Patience
-from facilitair_client.errors import ApiError
+from facilitair_client.errors import ApiError, ProtocolError
 from facilitair_client.events import Event
 from facilitair_client.requesting import api_error, decoded, request
 from facilitair_client.results import Agent, Collaboration, Cost, Submitted, Workflow
@@ -104,7 +104,7 @@ class Facilitair:
     async def events(self, collaboration: str) -> list[Event]:
         """The public record so far, in order. Raises ApiError 410 once it has expired."""
         rows = await self._all(f"{_path(collaboration)}/events", _EventRow)
-        return [Event(id=row.id, kind=row.event, data=row.data) for row in rows]
+        return [Event(id=row.id, kind=row.kind, data=row.data) for row in rows]
 
     async def workflows(self) -> list[Workflow]:
         """The workflows that can be run."""
@@ -167,7 +167,10 @@ class Facilitair:
         params: dict[str, str] = {}
         while True:
             page = decoded(await self._request("GET", path, params=params), _Page)
-            found += [msgspec.convert(item, row) for item in page.data]
+            try:
+                found += [msgspec.convert(item, row, strict=False) for item in page.data]
+            except msgspec.ValidationError as error:
+                raise ProtocolError(reason=str(error)) from error
             if not page.has_more or not page.next_cursor:
                 return found
             params = {"cursor": page.next_cursor}
@@ -175,7 +178,7 @@ class Facilitair:
 
 class _EventRow(msgspec.Struct, frozen=True):
     id: str
-    event: str
+    kind: str
     data: dict[str, Any]
 
 

@@ -1,0 +1,156 @@
+"""``up``, ``down`` and ``status``: solo as something that stays."""
+
+import asyncio
+import contextlib
+import http.client
+import os
+import signal
+import sys
+from typing import Any, Final, TextIO
+from urllib.parse import urlsplit
+
+import msgspec
+
+from facilitair_cli import simulator
+from facilitair_cli.announcements import Announcement, find
+from facilitair_cli.errors import AlreadyUpError, StoppingError
+from facilitair_cli.exits import ExitCode
+from facilitair_cli.launching import launch, log_file
+from facilitair_cli.screens import json_text, note
+from facilitair_cli.solo_process import run_solo
+from facilitair_cli.state_folder import StateFolder, prepare
+
+_STOP_S: Final = 30.0
+"""Longer than the services take to finish what is in flight."""
+
+_KILL_S: Final = 5.0
+_PROBE_S: Final = 2.0
+
+
+def up(folder: StateFolder, *, as_json: bool) -> int:
+    """Run solo in the foreground until Ctrl-C. Raises CommandError."""
+    prepare(folder)
+
+    def on_ready(url: str) -> None:
+        _tell_up(folder, url=url, pid=os.getpid(), as_json=as_json)
+
+    with log_file(folder).open("a", encoding="utf-8") as log:
+        _run(folder, log=log, on_ready=on_ready)
+    return ExitCode.DONE
+
+
+def _run(folder: StateFolder, *, log: TextIO, on_ready: Any) -> None:
+    with contextlib.suppress(asyncio.CancelledError):
+        run_solo(folder, port=None, log_stream=log, on_ready=on_ready)
+
+
+async def up_detached(folder: StateFolder, *, as_json: bool) -> int:
+    """Start solo in the background; returns when it is ready. Raises CommandError."""
+    prepare(folder)
+    child = await launch(folder, port=None, attached=False)
+    said = await child.ready()
+    if said.outcome == "locked":
+        raise AlreadyUpError(pid=said.pid, url=said.url)
+    _tell_up(folder, url=said.url or "", pid=child.pid, as_json=as_json)
+    return ExitCode.DONE
+
+
+def _tell_up(folder: StateFolder, *, url: str, pid: int, as_json: bool) -> None:
+    simulated = find(folder.simulator) is not None
+    if as_json:
+        document = {"url": url, "pid": pid, "simulated": simulated, "home": str(folder.root)}
+        sys.stdout.write(json_text(document) + "\n")
+    else:
+        word = " (answers are simulated)" if simulated else ""
+        sys.stdout.write(f"Facilitair is up on {url}{word}, pid {pid}, logs in {folder.logs}\n")
+    sys.stdout.flush()
+
+
+async def down(folder: StateFolder, *, as_json: bool) -> int:
+    """Stop solo and the simulator of this folder; nothing to stop is no error.
+
+    Raises StoppingError when a process does not end.
+    """
+    solo = find(folder.solo)
+    stopped = solo is not None and await _stop(solo)
+    simulator_stopped = await simulator.stop_all(folder, None)
+    if as_json:
+        document = {"stopped": stopped, "simulator_stopped": simulator_stopped}
+        sys.stdout.write(json_text(document) + "\n")
+    elif stopped or simulator_stopped:
+        sys.stdout.write("Facilitair is down\n")
+    else:
+        sys.stdout.write("Facilitair was not up\n")
+    return ExitCode.DONE
+
+
+async def _stop(solo: Announcement) -> bool:
+    """Ask, wait for work in flight to end, and then insist."""
+    for number, seconds in ((signal.SIGTERM, _STOP_S), (signal.SIGKILL, _KILL_S)):
+        if number == signal.SIGKILL:
+            note(f"process {solo.pid} does not end within {_STOP_S:.0f} s; it is killed")
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(solo.pid, number)
+        if await simulator.gone_within(solo, seconds):
+            return True
+    raise StoppingError(pid=solo.pid)
+
+
+async def status(folder: StateFolder, *, as_json: bool) -> int:
+    """Tell what runs here; the exit code is 1 when the gateway is not ready."""
+    found = {
+        path.name.removesuffix(".json").removesuffix(".ops"): announcement
+        for path in sorted(folder.gateway.parent.glob("*.ops.json"))
+        if (announcement := find(path)) is not None
+    }
+    ready = dict(
+        zip(
+            found,
+            await asyncio.gather(
+                *(asyncio.to_thread(_is_ready, service.url) for service in found.values())
+            ),
+            strict=True,
+        )
+    )
+    gateway, simulated = find(folder.gateway), find(folder.simulator)
+    document = {
+        "up": gateway is not None,
+        "url": gateway.url if gateway else None,
+        "pid": gateway.pid if gateway else None,
+        "home": str(folder.root),
+        "services": [
+            {"service": name, "ready": ready[name], "url": service.url, "pid": service.pid}
+            for name, service in found.items()
+        ],
+        "simulator": {"url": simulated.url, "pid": simulated.pid} if simulated else None,
+    }
+    sys.stdout.write(json_text(document) + "\n" if as_json else _status_text(document))
+    return ExitCode.DONE if gateway and all(ready.values()) else ExitCode.FAILED
+
+
+def _status_text(document: dict[str, Any]) -> str:
+    if not document["up"]:
+        lines = [f"not up (state in {document['home']})"]
+    else:
+        lines = [f"up on {document['url']}, pid {document['pid']} (state in {document['home']})"]
+    for service in document["services"]:
+        state = "ready" if service["ready"] else "not ready"
+        lines.append(f"  {service['service']:<14} {state:<10} ops {service['url']}")
+    if document["simulator"]:
+        place = document["simulator"]
+        lines.append(f"  {'simulator':<14} {'simulated':<10} {place['url']}, pid {place['pid']}")
+    return "\n".join(lines) + "\n"
+
+
+def _is_ready(url: str) -> bool:
+    place = urlsplit(url)
+    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=_PROBE_S)
+    try:
+        connection.request("GET", "/ready")
+        answer = connection.getresponse()
+        told = msgspec.json.decode(answer.read(), type=dict[str, Any])
+        return answer.status == http.client.OK and told.get("ready") is True
+    except (OSError, http.client.HTTPException, msgspec.DecodeError):
+        return False
+    finally:
+        connection.close()
