@@ -12,7 +12,6 @@ from prometheus_client import CollectorRegistry
 from facilitair_events.catalog import LabelMoved, VersionPublished
 from facilitair_events.definitions import Model
 from facilitair_events.topics import CATALOG
-from facilitair_gateway.adapters.run_file import announced
 from facilitair_gateway.adapters.uvicorn_server import bind, serving, url_of
 from facilitair_gateway.applying import Applied, apply
 from facilitair_gateway.definitions import Catalog, model_name, records_of
@@ -31,6 +30,7 @@ from facilitair_messaging.request_reply import Replies, open_replies
 from facilitair_messaging.view import CompactedView
 from facilitair_observability.metrics import Metrics
 from facilitair_observability.timestamps import now_ms
+from facilitair_runtime.adapters.run_files import announced
 from facilitair_runtime.artifacts import DirectoryArtifacts
 from facilitair_workflows.documents import CatalogRecord
 from facilitair_workflows.loading import load_directory
@@ -139,9 +139,10 @@ class Gateway:
         )
         streaming = Streaming(self.hub, viewing, retry_ms=settings.stream.retry_ms)
         api = build_api(parts, streaming)
-        graceful_s = settings.process.deadline_s()
+        # Half of the deadline for open requests, so that what follows has time too.
+        graceful_s = settings.process.deadline_s() / 2
         async with serving(api, self._sock, graceful_s=graceful_s) as server:
-            with announced(settings.home, self.url):
+            with announced(settings.home, SERVICE, url=self.url):
                 self._serving = True
                 stopping = asyncio.create_task(stop.wait())
                 await asyncio.wait([stopping, server], return_when=asyncio.FIRST_COMPLETED)

@@ -27,6 +27,7 @@ TAKE_BYTES: Final = 256 * 1024
 _BATCH: Final = 1000
 _POLL_S: Final = 5.0
 _HEARTBEAT_CHECKS: Final = 5
+_EXPIRE_S: Final = 60.0
 
 _SLOW: Final = "events came faster than they were read; read on from this cursor"
 _MISSING: Final = "events are missing here; what the collaboration did can be described still"
@@ -94,6 +95,7 @@ class StreamHub:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._replayer.run())
                 tasks.create_task(self._beat())
+                tasks.create_task(self._expire_often())
                 while True:
                     self.polled_at = asyncio.get_running_loop().time()
                     records = await reader.poll(max_records=_BATCH, wait_s=_POLL_S)
@@ -155,6 +157,12 @@ class StreamHub:
         self._rings[viewer.partition].unwatch(viewer.key, viewer)
         viewer.channel = None
         viewer.backlog = None
+
+    async def expire(self) -> None:
+        """Forget what has expired from the log: a ring is no second place where texts are kept."""
+        tps = [TopicPartition(COLLABORATION_STREAM, number) for number in self._rings]
+        for tp, beginning in (await self._log.admin().beginning_offsets(tps)).items():
+            self._rings[tp.partition].expire(beginning)
 
     def drain(self) -> None:
         """Let every viewer end with a hint to come back."""
@@ -239,7 +247,9 @@ class StreamHub:
             return
         if viewer.witness is not None:
             if ring.find(viewer.key, viewer.witness) is None:
+                viewer.source = Source.BACKLOG
                 viewer.fail(ForeignCursorError())
+                return
             viewer.position = viewer.witness + 1
             viewer.witness = None
         self._to_ring(viewer)
@@ -285,6 +295,11 @@ class StreamHub:
                 self._awaited[partition].append((offset, future))
             elif not future.done():
                 future.set_result(None)
+
+    async def _expire_often(self) -> None:
+        while True:
+            await asyncio.sleep(_EXPIRE_S)
+            await self.expire()
 
     async def _beat(self) -> None:
         """Wake the idle viewers in time for their heartbeat; one timer for all of them."""

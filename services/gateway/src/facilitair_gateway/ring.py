@@ -111,6 +111,12 @@ class Ring(Generic[Watcher]):
         """Everything before ``position`` was read; what was not appended, no viewer can be sent."""
         self.end = max(self.end, position)
 
+    def expire(self, beginning: int) -> None:
+        """Throw out what the log does not have any more: everything before ``beginning``."""
+        while self._order and self._order[0][0] < beginning:
+            self._evict()
+        self.start = max(self.start, min(beginning, self.end))
+
     def watch(self, key: bytes, watcher: Watcher) -> Channel[Watcher]:
         """Keep the channel of ``key`` for as long as ``watcher`` is there."""
         channel = self._channel(key)

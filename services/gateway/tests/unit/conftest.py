@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -26,6 +27,7 @@ from facilitair_messaging.adapters.embedded import EmbeddedLog
 from facilitair_messaging.messages import message
 from facilitair_messaging.ports import Log, Message, Record, TopicPartition
 from facilitair_messaging.request_reply import reply_message
+from facilitair_observability.timestamps import now_ms
 from facilitair_testing.eventually import eventually
 from facilitair_workflows.decide import decide
 
@@ -172,10 +174,24 @@ class Stage:
         ]
 
 
+class Clock:
+    """The log's clock; a test may put it forward."""
+
+    ahead_ms = 0
+
+    def __call__(self) -> int:
+        return now_ms() + self.ahead_ms
+
+
 @pytest.fixture
-async def log(tmp_path):
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+async def log(tmp_path, clock):
     topics = Registry.load(topics_dir()).topics
-    async with EmbeddedLog.open(tmp_path / "log.db", topics) as opened:
+    async with EmbeddedLog.open(tmp_path / "log.db", topics, clock=clock) as opened:
         await opened.admin().ensure_topics(topics.values())
         yield opened
 
@@ -214,24 +230,32 @@ async def orchestrator(act):
         yield acting
 
 
-@asynccontextmanager
-async def started(log: Log, home, *, stream: dict[str, Any] | None = None, **settings: Any):
-    """A gateway that is ready; stopped in good order at the end."""
-    wanted = GatewaySettings(home=home, port=0, stream=StreamGroup(**(stream or {})), **settings)
-    stop = asyncio.Event()
-    async with build_app(wanted, log, endpoints=ENDPOINTS) as gateway:
-        task = asyncio.create_task(gateway.run(stop))
-        await eventually(lambda: gateway.ready() or task.done(), what="the gateway to be ready")
-        try:
-            yield gateway
-        finally:
-            stop.set()
-            await asyncio.wait_for(task, 10)
+@pytest.fixture
+def start(log):
+    """Starts a gateway for the body of an ``async with``; it is ready, and stops in good order."""
+
+    @asynccontextmanager
+    async def starting(
+        home: Path, *, stream: dict[str, Any] | None = None, **settings: Any
+    ) -> AsyncIterator[Gateway]:
+        group = StreamGroup(**(stream or {}))
+        wanted = GatewaySettings(home=home, port=0, stream=group, **settings)
+        stop = asyncio.Event()
+        async with build_app(wanted, log, endpoints=ENDPOINTS) as built:
+            task = asyncio.create_task(built.run(stop))
+            await eventually(lambda: built.ready() or task.done(), what="the gateway to be ready")
+            try:
+                yield built
+            finally:
+                stop.set()
+                await asyncio.wait_for(task, 10)
+
+    return starting
 
 
 @pytest.fixture
-async def gateway(log, tmp_path) -> AsyncIterator[Gateway]:
-    async with started(log, tmp_path, request_timeout_s=0.5) as built:
+async def gateway(start, tmp_path) -> AsyncIterator[Gateway]:
+    async with start(tmp_path, request_timeout_s=0.5) as built:
         yield built
 
 

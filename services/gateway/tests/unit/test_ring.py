@@ -55,6 +55,18 @@ def test_a_watcher_can_tell_that_it_lost_something() -> None:
     assert ring.start > 0
 
 
+def test_it_forgets_what_has_expired_from_the_log() -> None:
+    ring: Ring[str] = Ring(end=0, max_bytes=100_000)
+    channel = ring.watch(b"local:a", "viewer")
+    for offset in range(4):
+        ring.append(b"local:a", entry(offset))
+    ring.expire(3)
+    assert [e.offset for e in channel.since(0, max_bytes=10_000)] == [3]
+    assert (ring.start, channel.evicted_to) == (3, 3)
+    ring.expire(99)
+    assert (ring.start, ring.end, len(channel)) == (4, 4, 0)
+
+
 @given(
     st.lists(st.tuples(st.sampled_from(KEYS), st.integers(0, 900)), max_size=300),
     st.integers(1, 20_000),

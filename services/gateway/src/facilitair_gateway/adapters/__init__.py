@@ -1,1 +1,1 @@
-"""The server and what it leaves on disk."""
+"""The server that the API runs in."""
