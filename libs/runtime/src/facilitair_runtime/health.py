@@ -1,6 +1,5 @@
 """The operator's port of a service: alive, ready, and its metrics."""
 
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -40,10 +39,8 @@ async def serve_health(
     runner = web.AppRunner(server, access_log=None, handle_signals=False, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        with socket.create_server((host, port)) as listening:
-            await web.SockSite(runner, listening).start()
-            bound = listening.getsockname()[1]
-            yield f"http://{host}:{bound}"
+        await web.TCPSite(runner, host, port).start()
+        yield f"http://{host}:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
 

@@ -23,7 +23,7 @@ from facilitair_runtime.app import App, run_until
 from facilitair_runtime.errors import AppEndedError, SettingsError
 from facilitair_runtime.health import serve_health
 from facilitair_runtime.log_file import LogSettings, open_log
-from facilitair_runtime.settings import ProcessGroup, load
+from facilitair_runtime.settings import ProcessGroup, load, read
 from facilitair_runtime.tasks import first_of
 
 DONE: Final = 0
@@ -84,10 +84,10 @@ async def _serve(build_app: BuildApp[S], settings: S, *, service: str) -> None:
     """Open in this order, close in the reverse: log, app, operator's port, announcement."""
     stop = asyncio.Event()
     _stop_on_signals(stop)
-    registry = Registry.load(topics_dir())
+    registry, log_settings = Registry.load(topics_dir()), read(LogSettings)
     with serving(service):
         async with (
-            open_log(settings.home, registry, settings=load(LogSettings)) as log,
+            open_log(settings.home, registry, settings=log_settings) as log,
             build_app(settings, log) as app,
             serve_health(service, lambda: app) as url,
         ):

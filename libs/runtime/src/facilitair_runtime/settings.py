@@ -1,7 +1,7 @@
 """Settings of a service: one frozen class from composed groups, read once, all faults told at once.
 
 A service declares ``class XSettings(BaseSettings)`` with ``model_config = config("x")``, fields of
-the groups below and its own. Nothing but ``load`` reads the environment.
+the groups below and its own. Nothing but ``load`` and ``read`` read the environment.
 """
 
 import os
@@ -21,10 +21,12 @@ from facilitair_events.topics import SERVICES
 from facilitair_runtime.errors import SettingsError
 
 PREFIX: Final = "FACILITAIR_"
-SHARED_NAMES: Final = frozenset(f"{PREFIX}{name}" for name in ("HOME", "CACHE", "URL", "API_KEY"))
-"""Names that belong to no service: scripts and clients rely on them."""
+SHARED_NAMES: Final = frozenset(
+    f"{PREFIX}{name}" for name in ("HOME", "CACHE", "URL", "API_KEY", "LOG_SYNCHRONOUS")
+)
+"""Names that belong to no service: scripts, clients and the log rely on them."""
 
-_OTHER_PROGRAMS: Final = frozenset({"simulator", "cli", "log"})
+_OTHER_PROGRAMS: Final = frozenset({"simulator", "cli"})
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -122,14 +124,25 @@ def load(settings: type[S], *, known: frozenset[str] | None = None, **overrides:
     """
     faults = unknown_variables(os.environ, settings, known=known)
     try:
-        loaded = settings(**overrides)
+        loaded = read(settings, **overrides)
+    except SettingsError as error:
+        raise SettingsError(faults=[*faults, *error.faults]) from None
+    if faults:
+        raise SettingsError(faults=faults)
+    return loaded
+
+
+def read(settings: type[S], **overrides: Any) -> S:
+    """Read settings whose neighbours in the environment somebody else checks.
+
+    Raises SettingsError with every fault of their own variables.
+    """
+    try:
+        return settings(**overrides)
     except ValidationError as error:
-        faults += [_told(settings, one) for one in error.errors(include_url=False)]
+        faults = [_told(settings, one) for one in error.errors(include_url=False)]
     except pydantic_settings.SettingsError as error:
-        faults.append(str(error))
-    else:
-        if not faults:
-            return loaded
+        faults = [str(error)]
     raise SettingsError(faults=faults)
 
 
