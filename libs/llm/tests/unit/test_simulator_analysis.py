@@ -276,6 +276,10 @@ def test_clean_code_written_by_hand_is_approved(source):
     assert find_defects(dedent(source)) == []
 
 
+def test_a_file_that_is_too_long_to_read_is_not_approved():
+    assert [finding.kind for finding in find_defects("x = 1\n" * 20_000)] == ["too_long"]
+
+
 def test_a_finding_names_its_line():
     (finding,) = find_defects("x = 1\n\n\ndef f(y):\n    return y is 5\n")
     assert finding.line == 5
@@ -288,7 +292,7 @@ def test_any_text_gives_findings_and_no_exception(source):
 
 
 @pytest.mark.parametrize(
-    "source", ["x = " + "(" * 500, "x = " + "-" * 100_000 + "1", "a+" * 5000 + "a"]
+    "source", ["x = " + "(" * 500, "x = " + "-" * 90_000 + "1", "a+" * 5000 + "a"]
 )
 def test_code_that_nests_too_deep_is_refused(source):
     limit = sys.getrecursionlimit()

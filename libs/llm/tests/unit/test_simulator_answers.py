@@ -1,3 +1,5 @@
+import time
+
 import jsonschema
 import orjson
 import pytest
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from facilitair_llm.simulator.answers import VERDICT_SCHEMA, answer
 from facilitair_llm.simulator.code_blocks import find_blocks, without_python_blocks
 from facilitair_llm.simulator.prompts import Prompt
+from facilitair_llm.simulator.requests import read_request
 from facilitair_llm.simulator.structured import fill_schema
 from facilitair_llm.simulator.tokens import split_tokens
 
@@ -103,6 +106,12 @@ def test_the_reviewer_judges_the_last_version_of_each_file():
 )
 def test_the_reviewer_reads_code_without_a_file_name_too(user):
     assert "mutable default" in ask("Role: reviewer", user)
+
+
+def test_code_that_a_task_quotes_is_not_reviewed_beside_files():
+    quoted = "<task>\nFix this:\n\n```python\ndef f(x, seen=[]):\n    return x\n```\n</task>\n"
+    assert ask("Role: reviewer", quoted + CLEAN).startswith("Approved.")
+    assert ask("Role: reviewer", quoted).startswith("Not approved.")
 
 
 @pytest.mark.parametrize("user", ["No code at all.", "```json\n{}\n```", ""])
@@ -208,6 +217,34 @@ def test_a_schema_that_refers_to_itself_ends():
     schema = {"type": "object", "properties": {"a": {"$ref": "#"}}}
     assert isinstance(fill_schema(schema, {}), dict)
     assert fill_schema({"$ref": "#"}, {}) is not ...
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "```a\n",
+        "````\n~~~\n",
+        "<task>",
+        "[[simulator:",
+        "#",
+        "# a\n",
+        "_",
+        "*",
+        " ",
+        "\n",
+        "x",
+        "task ",
+    ],
+)
+@pytest.mark.parametrize("role", ["coder", "reviewer", "poet"])
+def test_no_long_prompt_takes_long(piece, role):
+    message = {"role": "user", "content": piece * (400_000 // len(piece))}
+    system = {"role": "system", "content": f"Role: {role}"}
+    body = orjson.dumps({"model": "m", "messages": [system, message]})
+    began = time.process_time()
+    asked = read_request(body, script_header=None)
+    assert answer(asked.prompt, response_schema=None, wants_json=False)
+    assert time.process_time() - began < 5  # quadratic time would be minutes
 
 
 @given(text=st.text(max_size=300))

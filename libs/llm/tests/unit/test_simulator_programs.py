@@ -164,6 +164,20 @@ def test_a_task_that_names_a_fault_is_not_feedback():
     assert not review(reviewed(answer_as_coder(first_prompt(task)), task)).approved
 
 
+def test_the_sections_of_the_shipped_workflow_are_understood():
+    system = "Role: {}\n\nListen to the reviewer."
+    task = "Check whether a number is odd.\n\nMind the missing return and the off by one."
+    common = f"<task>\n{task}\n</task>\n\n<design>\n{plan(task)}\n</design>\n\n"
+    code = answer_as_coder(Prompt(system=system.format("coder"), user=common + "Write it."))
+    for approved in (False, True):
+        shown = f"{common}<code>\n{code}\n</code>\n\n"
+        verdict = review(Prompt(system=system.format("reviewer"), user=shown + "Review it."))
+        assert verdict.approved == approved
+        issues = "\n".join(f"- {it.file}: {it.problem} {it.fix}" for it in verdict.issues)
+        feedback = f"<review>\n{verdict.summary}\n{issues}\n</review>\n\nSolve every issue."
+        code = answer_as_coder(Prompt(system=system.format("coder"), user=shown + feedback))
+
+
 def test_blocks_name_language_and_file_and_the_names_are_the_tasks():
     answer = answer_as_coder(Prompt(system="", user="Check whether a triangle is isosceles"))
     blocks = find_blocks(answer)

@@ -4,10 +4,7 @@ import re
 
 from msgspec import Struct
 
-_FENCED = re.compile(
-    r"^(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^\n`]*)\n(?P<text>.*?)^(?P=fence)[ \t]*$",
-    re.MULTILINE | re.DOTALL,
-)
+_FENCE = re.compile(r"(`{3,}|~{3,})[ \t]*([^`]*)")
 
 
 class CodeBlock(Struct, frozen=True):
@@ -26,24 +23,50 @@ class CodeBlock(Struct, frozen=True):
 
 
 def find_blocks(text: str) -> list[CodeBlock]:
-    """Return all closed blocks in order."""
-    blocks = []
-    for match in _FENCED.finditer(text):
-        language, _, file = match["info"].strip().partition(" ")
-        if "." in language and not file:
-            language, file = "", language
-        blocks.append(CodeBlock(language=language.lower(), file=file.strip(), text=match["text"]))
-    return blocks
+    """Return all blocks in order; one that is not closed goes on to the end."""
+    return [block for block, _, _ in _locate_blocks(text)]
 
 
 def without_python_blocks(text: str) -> str:
     """Return the text around the Python blocks."""
     kept = [0]
-    for match, block in zip(_FENCED.finditer(text), find_blocks(text), strict=True):
+    for block, start, end in _locate_blocks(text):
         if block.is_python:
-            kept += [match.start(), match.end()]
+            kept += [start, end]
     edges = [*kept, len(text)]
     return "".join(text[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True))
+
+
+def _locate_blocks(text: str) -> list[tuple[CodeBlock, int, int]]:
+    """Return blocks with their places, line by line so that the time grows with the length only."""
+    found: list[tuple[CodeBlock, int, int]] = []
+    opened: tuple[str, str, int, int] | None = None
+    place = 0
+    for line in text.split("\n"):
+        end = min(place + len(line) + 1, len(text))
+        match = _FENCE.fullmatch(line.rstrip())
+        if match is not None and opened is None:
+            opened = (match[1], match[2], place, end)
+        elif match is not None and opened is not None and _closes(match, opened[0]):
+            _, info, start, inside = opened
+            found.append((_build_block(info, text[inside:place]), start, end))
+            opened = None
+        place = end
+    if opened is not None:
+        _, info, start, inside = opened
+        found.append((_build_block(info, text[inside:]), start, len(text)))
+    return found
+
+
+def _closes(match: re.Match[str], fence: str) -> bool:
+    return not match[2] and match[1].startswith(fence)
+
+
+def _build_block(info: str, text: str) -> CodeBlock:
+    language, _, file = info.strip().partition(" ")
+    if "." in language and not file:
+        language, file = "", language
+    return CodeBlock(language=language.lower(), file=file.strip(), text=text)
 
 
 def fence(text: str, *, language: str, file: str) -> str:

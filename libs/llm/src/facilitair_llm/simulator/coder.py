@@ -1,6 +1,6 @@
 """The coder: a program named after the task, first with one fault, then without it."""
 
-from facilitair_llm.simulator.code_blocks import fence, without_python_blocks
+from facilitair_llm.simulator.code_blocks import fence
 from facilitair_llm.simulator.defects import named_defects
 from facilitair_llm.simulator.programs import family_for
 from facilitair_llm.simulator.programs.program import Program, build_program, fault_for
@@ -11,9 +11,7 @@ def program_for(prompt: Prompt) -> Program:
     """Return the program; its fault is gone once the prompt names it outside task and code."""
     family = family_for(prompt.task)
     fault = fault_for(family, prompt.task)
-    around = " ".join(without_python_blocks(prompt.user).split())
-    feedback = around.replace(prompt.task, "", 1)
-    remaining = None if fault in named_defects(feedback) else fault
+    remaining = None if fault in named_defects(prompt.around_task) else fault
     return build_program(family, prompt.task, fault=remaining)
 
 

@@ -69,6 +69,11 @@ DEFECTS: dict[str, Defect] = {
         fix="Define or import the name before it is used.",
         named_by=r"undefined[-_ ]name",
     ),
+    "too_long": Defect(
+        phrase="too long",
+        fix="Split the file.",
+        named_by=r"file is too long",
+    ),
     "does_not_parse": Defect(
         phrase="does not parse",
         fix="Correct the syntax.",

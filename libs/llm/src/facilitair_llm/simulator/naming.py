@@ -10,6 +10,9 @@ from hashlib import sha256
 from msgspec import Struct
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9]*")
+_PREDICATE = re.compile(
+    r"\b(?:whether|if)\b[^.]{0,80}?\b(?:is|are)\s+(?:an?\s+|the\s+)?([A-Za-z][A-Za-z0-9]*)"
+)
 _FILLER_WORDS = """
 a an the and or of to in on for from with without by as at is are be being was were that
 this these those it its their them which what whose who when where while if whether then
@@ -54,7 +57,7 @@ def name_parts(task: str, *, verbs: frozenset[str], fallback_verb: str) -> Names
     words = words_of(task)
     verb = next((stem(word) for word in words if stem(word) in verbs), fallback_verb)
     nouns = [word for word in words if stem(word) not in verbs]
-    predicate = re.search(r"\b(?:is|are)\s+(?:an?\s+|the\s+)?([A-Za-z][A-Za-z0-9]*)", task)
+    predicate = _PREDICATE.search(task)
     if predicate is not None and words_of(predicate[1]):
         nouns = words_of(predicate[1])
     subject = _fit("_".join(nouns[:2])) or f"task_{number_of(task) % 1000}"

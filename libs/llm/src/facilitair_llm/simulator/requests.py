@@ -13,7 +13,7 @@ from facilitair_llm.simulator.scripts import Script, UnknownScriptError, parse_s
 from facilitair_llm.simulator.tokens import TOKENS_PER_MESSAGE, split_tokens
 
 SCRIPT_HEADER = "X-Facilitair-Fault"
-_MARKER = re.compile(r"\[\[simulator:([^\]\n]*)\]\]")
+_MARKER = re.compile(r"\[\[simulator:([^\]\n]{0,200})\]\]")
 
 
 class BadRequestError(LlmError):

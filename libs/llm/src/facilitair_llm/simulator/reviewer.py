@@ -74,11 +74,13 @@ def answer_as_reviewer(prompt: Prompt) -> str:
 def python_files(prompt: Prompt) -> dict[str, str]:
     """Return the Python of the prompt by file name; later blocks replace earlier ones.
 
+    Blocks that name no file count only where none does: they quote and explain.
     Without any fenced block the prompt's text counts from the first line that looks like Python.
     """
     blocks = [block for block in find_blocks(prompt.user) if _holds_code(block)]
     if blocks:
-        return {block.file or "code.py": block.text for block in blocks}
+        named = [block for block in blocks if block.file]
+        return {block.file or "code.py": block.text for block in named or blocks}
     start = _CODE_START.search(prompt.user)
     return {"code.py": prompt.user[start.start() :]} if start is not None else {}
 

@@ -66,7 +66,7 @@ class _Filler:
                 return value if isinstance(value, bool) else True
             case "integer" | "number" as kind:
                 return _number(node, value, whole=kind == "integer")
-        return value
+        return None
 
     def _object(self, node: Known, value: Any, *, known: Known, depth: int) -> Known:
         inner = {**known, **value} if isinstance(value, dict) else known

@@ -22,6 +22,7 @@ from facilitair_llm.simulator.analysis.names import (
 )
 from facilitair_llm.simulator.defects import Finding
 
+MAX_SOURCE_CHARACTERS = 100_000
 _Check = Callable[[ast.Module], Iterator[Finding]]
 _CHECKS: tuple[_Check, ...] = (
     find_identity_comparisons,
@@ -39,7 +40,9 @@ _CHECKS: tuple[_Check, ...] = (
 
 
 def parse_python(source: str) -> ast.Module:
-    """Return the tree; raises SyntaxError or ValueError for what is not Python."""
+    """Return the tree; raises SyntaxError or ValueError for what is not Python, or too long."""
+    if len(source) > MAX_SOURCE_CHARACTERS:
+        raise ValueError(len(source))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SyntaxWarning)
         return ast.parse(source)
@@ -56,6 +59,8 @@ def find_defects_in_tests(source: str) -> list[Finding]:
 
 
 def _find(source: str, checks: tuple[_Check, ...]) -> list[Finding]:
+    if len(source) > MAX_SOURCE_CHARACTERS:
+        return [Finding(kind="too_long", line=1, detail=f"{len(source)} characters in one file")]
     try:
         tree = parse_python(source)
         found = [finding for check in checks for finding in check(tree)]
