@@ -239,7 +239,7 @@ def start(log):
         home: Path, *, stream: dict[str, Any] | None = None, **settings: Any
     ) -> AsyncIterator[Gateway]:
         group = StreamGroup(**(stream or {}))
-        wanted = GatewaySettings(home=home, port=0, stream=group, **settings)
+        wanted = GatewaySettings(**({"home": home, "port": 0, "stream": group} | settings))
         stop = asyncio.Event()
         async with build_app(wanted, log, endpoints=ENDPOINTS) as built:
             task = asyncio.create_task(built.run(stop))

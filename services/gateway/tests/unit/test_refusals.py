@@ -3,6 +3,7 @@
 import json
 
 import httpx
+from structlog.testing import capture_logs
 
 GROWING = {"collaboration-inbox", "query-replies", "collaboration-state"}
 UNKNOWN = "/v1/collaborations/018f0000-0000-7000-8000-000000000000"
@@ -193,7 +194,9 @@ async def test_an_error_nobody_expected_is_a_500_that_tells_nothing(gateway, htt
         raise RuntimeError("secret")
 
     gateway.hub.log_end = fail
-    response = await http.post("/v1/collaborations", json={"task": "x"})
+    with capture_logs() as lines:
+        response = await http.post("/v1/collaborations", json={"task": "x"})
+    assert [line["event"] for line in lines if line["log_level"] == "error"] == ["request failed"]
     problem = check_problem(response, status=500)
     assert problem["code"] == "internal"
     assert problem["error"]["type"] == "server_error"

@@ -14,10 +14,31 @@ _KEEP_ALIVE_S: Final = 30
 _IDLE_PROBE_S: Final = 15
 _PROBES: Final = 2
 _MS: Final = 1000
+_TICK_S: Final = 1.0
 
 
-class _QuietServer(Server):
-    """Leaves signals to whoever composes the process."""
+class _InnerServer(Server):
+    """Says when it takes connections, and leaves signals to whoever composes the process."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+        self._leaving = asyncio.Event()
+
+    def leave(self) -> None:
+        """Begin to stop."""
+        self.should_exit = True
+        self._leaving.set()
+
+    async def main_loop(self) -> None:
+        """Refresh the date header once a second; uvicorn's own loop wakes ten times as often."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._leaving.wait(), _TICK_S)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -27,6 +48,7 @@ class _QuietServer(Server):
 def bind(host: str, port: int, *, send_timeout_s: float) -> socket.socket:
     """A listening socket; raises OSError when the address cannot be had.
 
+    Who connects before it is served waits.
     Its connections are cut when a client acknowledges nothing for ``send_timeout_s``, or is
     unreachable while idle: without that a pulled cable would hold its stream for ever.
     """
@@ -44,6 +66,7 @@ def bind(host: str, port: int, *, send_timeout_s: float) -> socket.socket:
             if hasattr(socket, name):
                 sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
         sock.bind((host, port))
+        sock.listen(_BACKLOG)
     except BaseException:
         sock.close()
         raise
@@ -63,7 +86,7 @@ async def serving(
 ) -> AsyncIterator[asyncio.Task[None]]:
     """Serve while the body runs; then let open requests end, for at most ``graceful_s``.
 
-    Yields the task of the server, which ends early only when it fails.
+    Yields once it serves, with the task of the server, which ends early only when it fails.
     """
     config = Config(
         app,
@@ -78,11 +101,14 @@ async def serving(
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, round(graceful_s)),
     )
-    server = _QuietServer(config)
+    server = _InnerServer(config)
     task = asyncio.create_task(server.serve(sockets=[sock]))
+    up = asyncio.create_task(server.up.wait())
     try:
+        await asyncio.wait([task, up], return_when=asyncio.FIRST_COMPLETED)
         yield task
     finally:
-        server.should_exit = True
+        up.cancel()
+        server.leave()
         await asyncio.wait([task])
         sock.close()
