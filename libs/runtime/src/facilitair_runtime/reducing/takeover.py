@@ -58,7 +58,7 @@ class Takeover(Generic[S]):
         consumer.seek(tp, partition.position)
         partition.ready = True
         consumer.resume([tp])
-        _log.info(
+        _log.debug(
             "partition ready", topic=tp.topic, partition=tp.partition,
             position=partition.position, keys=len(partition.slots),
         )  # fmt: skip
