@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -11,7 +12,7 @@ from facilitair_messaging.commits import Commits
 from facilitair_messaging.dead_letters import DeadLetters
 from facilitair_messaging.handling import Clock, Handlers, Handling
 from facilitair_messaging.held import HeldPartitions
-from facilitair_messaging.ports import GroupConsumer, Log, Record, TopicPartition
+from facilitair_messaging.ports import GroupConsumer, Log, Partitions, Record, TopicPartition
 from facilitair_messaging.rejections import RejectionLimit
 from facilitair_messaging.retry import RetryPolicy, at_least
 from facilitair_observability import names
@@ -54,6 +55,21 @@ class LoopSettings(Struct, frozen=True, kw_only=True):
             at_least(name, getattr(self, name), minimum=0)
 
 
+class PartitionListener(Protocol):
+    """Told which partitions come and go; plain functions that mark and return (R5)."""
+
+    def assigned(self, partitions: Partitions) -> None:
+        """Called before any record of these is handled."""
+        ...
+
+    def revoked(self, partitions: Partitions) -> None:
+        """Called when no further record of these is handed out; handlers may still run.
+
+        A loop that ends does not call it for what it held.
+        """
+        ...
+
+
 class ConsumerLoop:
     """Handles every record of its partitions at least once, in order per key.
 
@@ -73,6 +89,7 @@ class ConsumerLoop:
         settings: LoopSettings | None = None,
         clock: Clock | None = None,
         tracer: Tracer | None = None,
+        listener: PartitionListener | None = None,
     ) -> None:
         self._log = log
         self._membership = membership
@@ -81,6 +98,7 @@ class ConsumerLoop:
         self._settings = LoopSettings() if settings is None else settings
         self._clock = Clock(sleep=asyncio.sleep, now_ms=now_ms) if clock is None else clock
         self._tracer = PassingTracer() if tracer is None else tracer
+        self._listener = listener
         self._held: HeldPartitions | None = None
         self._serving = False
         self._polled = False
@@ -140,8 +158,8 @@ class ConsumerLoop:
                 group=me.group,
                 topics=me.topics,
                 member=me.member,
-                on_assigned=held.assigned,
-                on_revoked=held.revoked,
+                on_assigned=self._assigned,
+                on_revoked=self._revoked,
             ) as consumer:
                 held.serve(consumer)
                 self._serving, self._polled = True, False
@@ -150,6 +168,18 @@ class ConsumerLoop:
                 finally:
                     self._serving = False
                     held.abandon()
+
+    def _assigned(self, partitions: Partitions) -> None:
+        if self._listener is not None:
+            self._listener.assigned(partitions)
+        if self._held is not None:
+            self._held.assigned(partitions)
+
+    def _revoked(self, partitions: Partitions) -> None:
+        if self._held is not None:
+            self._held.revoked(partitions)
+        if self._listener is not None:
+            self._listener.revoked(partitions)
 
     async def _serve(
         self,

@@ -1,6 +1,5 @@
 """The latest value of every key of a compacted topic, kept up to date."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Generic, TypeVar
@@ -9,15 +8,13 @@ import structlog
 from msgspec import Struct
 
 from facilitair_messaging.errors import UnhandledTypeError, UnreadableRecordError
+from facilitair_messaging.following import Follower
 from facilitair_messaging.messages import read
-from facilitair_messaging.ports import Log, Reader, Record, TopicPartition
+from facilitair_messaging.ports import Log, Record
 from facilitair_observability import names
 from facilitair_observability.metrics import Metrics
 
 Value = TypeVar("Value", bound=Struct)
-
-_MAX_RECORDS = 500
-_WAIT_S = 1.0
 
 _log = structlog.get_logger()
 
@@ -40,22 +37,21 @@ class CompactedView(Generic[Value]):
         metrics: Metrics,
         on_change: Callable[[str, Value | None], None] | None = None,
     ) -> None:
-        self._log = log
+        self._follower = Follower(log=log, topic=topic, apply=self._apply, after_batch=self._show)
         self._topic = topic
         self._types = types
         self._metrics = metrics
         self._on_change = on_change
         self._values: dict[str, Value] = {}
-        self._ready = asyncio.Event()
 
     @property
     def ready(self) -> bool:
         """Whether everything is applied that was in the topic when ``run`` began."""
-        return self._ready.is_set()
+        return self._follower.ready
 
     async def wait_ready(self) -> None:
         """Return when ``ready``; it waits as long as that takes."""
-        await self._ready.wait()
+        await self._follower.wait_ready()
 
     def get(self, key: str) -> Value | None:
         """The latest value of a key, or None. It may lag behind the log, also when ready."""
@@ -71,31 +67,10 @@ class CompactedView(Generic[Value]):
         Raises what the log raises; the view keeps its values and is not ready then.
         """
         self._values.clear()
-        admin = self._log.admin()
-        count = await admin.partitions(self._topic)
-        partitions = [TopicPartition(self._topic, number) for number in range(count)]
-        # The end first: what lies before it was in the topic when this began.
-        ends = await admin.end_offsets(partitions)
-        beginnings = await admin.beginning_offsets(partitions)
-        async with self._log.reader() as reader:
-            reader.assign(beginnings)
-            try:
-                await self._follow(reader, ends)
-            finally:
-                self._ready.clear()
+        await self._follower.run()
 
-    async def _follow(self, reader: Reader, ends: Mapping[TopicPartition, int]) -> None:
-        behind = dict(ends)
-        while True:
-            if behind:
-                positions = reader.positions()
-                behind = {tp: end for tp, end in behind.items() if positions[tp] < end}
-            if not behind and not self._ready.is_set():
-                _log.info("view ready", topic=self._topic, keys=len(self._values))
-                self._ready.set()
-            for record in await reader.poll(max_records=_MAX_RECORDS, wait_s=_WAIT_S):
-                self._apply(record)
-            self._metrics.set(names.VIEW_KEYS, len(self._values), topic=self._topic)
+    def _show(self) -> None:
+        self._metrics.set(names.VIEW_KEYS, len(self._values), topic=self._topic)
 
     def _apply(self, record: Record) -> None:
         try:

@@ -43,7 +43,7 @@ class Gated:
 @pytest.fixture
 def member(log, metrics):
     @asynccontextmanager
-    async def run(name, handler, *, topic="inbox", settings=FAST, clock=None):
+    async def run(name, handler, *, topic="inbox", settings=FAST, clock=None, listener=None):
         loop = ConsumerLoop(
             log=log,
             membership=Membership(service="w", group="g", member=name, topics=(topic,)),
@@ -51,6 +51,7 @@ def member(log, metrics):
             metrics=metrics,
             settings=settings,
             clock=clock,
+            listener=listener,
         )
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
@@ -255,3 +256,41 @@ async def test_a_stopping_member_reads_nothing_more(log, metrics, send, timer):
     await running
 
     assert watched.returned == 1
+
+
+class Listening:
+    """Notes what it is told, in order."""
+
+    def __init__(self):
+        self.told = []
+
+    def assigned(self, partitions):
+        self.told += [("assigned", tp.partition) for tp in partitions]
+
+    def revoked(self, partitions):
+        self.told += [("revoked", tp.partition) for tp in partitions]
+
+
+async def test_r05_a_listener_is_told_of_a_partition_before_its_first_record(
+    member, send, timer, committed
+):
+    listener = Listening()
+
+    async def handler(incoming):
+        listener.told.append(("handled", incoming.record.partition))
+
+    await send(timer("one"))
+    async with member("m-0", handler, listener=listener):
+        await eventually(lambda: ("handled", 0) in listener.told)
+        assert listener.told == [("assigned", 0), ("handled", 0)]
+
+
+async def test_r05_a_listener_is_told_when_a_partition_moves(member, send, timer):
+    first, second = Listening(), Listening()
+    handler = Gated()
+    async with member("m-0", handler, topic="wide", listener=first):
+        await eventually(lambda: len(first.told) == 3)
+        async with member("m-1", handler, topic="wide", listener=second):
+            await eventually(lambda: second.told)
+            moved = {number for what, number in second.told if what == "assigned"}
+            assert moved <= {number for what, number in first.told if what == "revoked"}
