@@ -1,5 +1,6 @@
 """Retention and compaction of the embedded log, and the rules they follow."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facilitair_messaging.adapters.embedded import EmbeddedLog
+from facilitair_messaging.adapters.embedded.cleaner import Cleaner
 from facilitair_messaging.adapters.embedded.cleaning import (
     BYTES_PER_DELETE,
     ROWS_PER_DELETE,
@@ -17,6 +19,9 @@ from facilitair_messaging.adapters.embedded.cleaning import (
     batches,
     plan_compaction,
 )
+from facilitair_messaging.adapters.embedded.errors import LogClosedError
+from facilitair_messaging.adapters.embedded.partitions import Partition, PartitionIndex
+from facilitair_messaging.adapters.embedded.topics import Topics
 from facilitair_messaging.ports import Message, TopicPartition
 from facilitair_testing.clock import FakeClock
 from facilitair_testing.eventually import eventually
@@ -250,3 +255,67 @@ async def test_readers_of_the_tail_and_of_the_file_see_the_same_after_compaction
         assert await read(log, "compacted") == [(1, "2"), (2, "3")]
         await append(log, "compacted", ("c", "4"))
         assert await read(log, "compacted") == [(1, "2"), (2, "3"), (3, "4")]
+
+
+async def test_compaction_goes_on_with_what_was_written_since(tmp_path: Path):
+    clock = FakeClock()
+    async with opened(tmp_path / "log.db", clock) as log:
+        for round_ in range(3):
+            await append(log, "compacted", ("a", f"{round_}-1"), ("a", f"{round_}-2"))
+            clock.advance(HOUR_MS)
+            await log.clean()
+            assert [value for _, value in await read(log, "compacted")] == [f"{round_}-2"]
+
+
+async def test_two_rounds_at_once_do_the_work_once(tmp_path: Path):
+    clock = FakeClock()
+    async with opened(tmp_path / "log.db", clock) as log:
+        await append(log, "compacted", *[("k", str(n)) for n in range(3000)])
+        clock.advance(HOUR_MS)
+        assert sorted(await asyncio.gather(log.clean(), log.clean())) == [0, 2999]
+
+
+async def test_cleaning_after_the_log_was_closed_is_refused(tmp_path: Path):
+    async with opened(tmp_path / "log.db", FakeClock()) as log:
+        await append(log, "compacted", ("k", "v"))
+    with pytest.raises(LogClosedError):
+        await log.clean()
+
+
+class EndlessFile:
+    """Answers every look with one more row, as a partition does that takes long to scan."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+        self._next: tuple[int, ...] | None = None
+
+    def execute(self, sql: str, parameters: tuple[int, ...]) -> "EndlessFile":
+        self.looks += 1
+        self._next = parameters
+        return self
+
+    def fetchone(self) -> None:
+        return None
+
+    def fetchall(self) -> list[tuple[int, int, bytes, int]]:
+        return [(self._next[0], 0, b"k", 1)]
+
+
+async def test_closing_does_not_wait_for_a_long_scan(tmp_path: Path):
+    index = PartitionIndex()
+    partition = Partition(TopicPartition("compacted", 0), partition_id=1, beginning=0, end=10)
+    index.add("compacted", [partition])
+    file = EndlessFile()
+    cleaner = Cleaner(
+        db=file,
+        writer=None,
+        topics=Topics(SPECS),
+        index=index,
+        clock=FakeClock(),
+        tombstones_kept_ms=0,
+    )
+    cleaning = asyncio.create_task(cleaner.clean())
+    await eventually(lambda: file.looks > 2, what="the scan")
+    await cleaner.close()
+    with pytest.raises(LogClosedError):
+        await cleaning

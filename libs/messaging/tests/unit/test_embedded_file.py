@@ -144,6 +144,7 @@ async def test_leaving_the_log_waits_for_appends_under_way(tmp_path: Path):
                 for n in range(100)
             ]
             await asyncio.sleep(0)  # they are queued now, and none is answered
+        assert await log.admin().end_offsets([TP]) == {TP: 100}, "the producer waits as well"
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT count(*) FROM records").fetchone() == (100,)
     acks = await asyncio.gather(*sends)

@@ -128,3 +128,15 @@ async def test_waiting_costs_no_cpu(log: EmbeddedLog):
         polls = [reader.poll(max_records=1, wait_s=1.0) for reader in (one, two)]
         assert await asyncio.gather(*polls) == [[], []]
         assert time.process_time() - before < 0.05
+
+
+async def test_partitions_with_a_backlog_take_turns(tmp_path: Path):
+    spec = topic_spec("turns", partitions=3)
+    tps = [TopicPartition("turns", number) for number in range(3)]
+    async with EmbeddedLog.open(tmp_path / "log.db", {"turns": spec}) as log:
+        await log.admin().ensure_topics([spec])
+        async with log.producer() as producer, log.reader() as reader:
+            await producer.send([Message("turns", b"%d" % n, b"") for n in range(300)])
+            reader.assign(dict.fromkeys(tps, 0))
+            first = [(await reader.poll(max_records=1, wait_s=1))[0].partition for _ in range(6)]
+    assert sorted(first) == [0, 0, 1, 1, 2, 2]

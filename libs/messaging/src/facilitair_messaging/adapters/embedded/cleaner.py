@@ -148,7 +148,9 @@ class Cleaner:
         return len(rows)
 
     async def _look(self, query: Callable[[], T]) -> T:
-        """Run a query in the cleaner's thread, beside the loop."""
+        """Run a query in the cleaner's thread, beside the loop. Raises LogClosedError."""
+        if self._stopping.is_set():
+            raise LogClosedError(what="log")
         return await asyncio.get_running_loop().run_in_executor(self._thread, query)
 
     def _scan(self, partition: Partition) -> Iterator[Row]:
@@ -157,10 +159,10 @@ class Cleaner:
         while rows := self._rows(partition, start=start, end=end):
             yield from rows
             start = rows[-1].offset + 1
+            if self._stopping.is_set():
+                raise LogClosedError(what="log")
 
     def _rows(self, partition: Partition, *, start: int, end: int) -> list[Row]:
-        if self._stopping.is_set():
-            raise LogClosedError(what="log")
         found = self._db.execute(
             "SELECT position, timestamp_ms, key, length(value) FROM records"
             " WHERE position >= ? AND position < ? ORDER BY position LIMIT ?",
