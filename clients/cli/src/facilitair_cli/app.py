@@ -3,15 +3,18 @@
 import asyncio
 import os
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from facilitair_cli.attaching import Attachment, attachment
 from facilitair_cli.errors import CommandError, OptionError
 from facilitair_cli.exits import ExitCode
+from facilitair_cli.out_folder import check_folder
 from facilitair_cli.state_folder import state_folder
+from facilitair_cli.wanted import Wanted
 
 app = typer.Typer(
     name="facilitair",
@@ -49,9 +52,6 @@ def run(  # noqa: PLR0917 - one parameter for each option
 
     Exit codes: 0 completed, 1 failed, 2 usage, 3 refused, 130 interrupted.
     """
-    from facilitair_cli.running import Wanted  # noqa: PLC0415 - help does without
-    from facilitair_cli.running import run as run_wanted  # noqa: PLC0415 - as above
-
     wanted = Wanted(
         task=_task(task),
         workflow=workflow,
@@ -62,7 +62,15 @@ def run(  # noqa: PLR0917 - one parameter for each option
         detach=detach,
         as_json=as_json,
     )
-    _finish(run_wanted(wanted, folder=state_folder(os.environ), environ=os.environ))
+    if out is not None:
+        check_folder(out, force=force)
+
+    async def body(attached: Attachment) -> int:
+        from facilitair_cli.running import run_wanted  # noqa: PLC0415 - loaded while solo starts
+
+        return await run_wanted(wanted, attached)
+
+    _finish(_attached(body, stays=detach))
 
 
 @app.command()
@@ -75,17 +83,13 @@ def watch(
     as_json: JsonOption = False,
 ) -> None:
     """Watch a collaboration from its beginning, live or over; leaving does not end it."""
-    from facilitair_cli.running import watch_one  # noqa: PLC0415 - help does without
 
-    _finish(
-        watch_one(
-            collaboration,
-            cursor=cursor,
-            as_json=as_json,
-            folder=state_folder(os.environ),
-            environ=os.environ,
-        )
-    )
+    async def body(attached: Attachment) -> int:
+        from facilitair_cli.running import watch_one  # noqa: PLC0415 - loaded while solo starts
+
+        return await watch_one(collaboration, attached, cursor=cursor, as_json=as_json)
+
+    _finish(_attached(body))
 
 
 @app.command()
@@ -129,12 +133,13 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Tell what a collaboration is doing, or print one step's final text."""
-    from facilitair_cli import showing  # noqa: PLC0415 - help does without
 
-    folder = state_folder(os.environ)
-    _finish(
-        showing.show(collaboration, step=step, as_json=as_json, folder=folder, environ=os.environ)
-    )
+    async def body(attached: Attachment) -> int:
+        from facilitair_cli import showing  # noqa: PLC0415 - loaded while solo starts
+
+        return await showing.show(collaboration, attached, step=step, as_json=as_json)
+
+    _finish(_attached(body))
 
 
 @app.command()
@@ -165,10 +170,12 @@ def _add_list(kind: str) -> None:
 
     @group.command("ls", help=f"List the {kind}.")
     def ls(*, as_json: JsonOption = False) -> None:
-        from facilitair_cli import showing  # noqa: PLC0415 - help does without
+        async def body(attached: Attachment) -> int:
+            from facilitair_cli import showing  # noqa: PLC0415 - loaded while solo starts
 
-        folder = state_folder(os.environ)
-        _finish(showing.listed(kind, as_json=as_json, folder=folder, environ=os.environ))
+            return await showing.listed(kind, attached, as_json=as_json)
+
+        _finish(_attached(body))
 
     app.add_typer(group, name=kind)
 
@@ -191,6 +198,13 @@ def run_command(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.FAILED
     return ExitCode.DONE
+
+
+async def _attached(body: Callable[[Attachment], Awaitable[int]], *, stays: bool = False) -> int:
+    """Run a command that needs a gateway; our own starts while the rest of us is loaded."""
+    async with attachment(state_folder(os.environ), os.environ, stays=stays) as attached:
+        await attached.begin()
+        return await body(attached)
 
 
 def _finish(command: Coroutine[Any, Any, int]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 from facilitair_cli.errors import AlreadyUpError
-from facilitair_cli.launching import Child, launch
+from facilitair_cli.launching import Child, Started, launch
 from facilitair_cli.locating import Place, locate
 from facilitair_cli.state_folder import StateFolder, prepare
 
@@ -25,11 +25,20 @@ class Attachment:
         self._environ = environ
         self._stays = stays
         self._child: Child | None = None
+        self._ready: Started | None = None
+        self._locked: Started | None = None
 
     @property
     def owns(self) -> bool:
         """Whether it ends when we end."""
-        return self._child is not None
+        return self._child is not None and not self._stays
+
+    async def begin(self) -> None:
+        """Start solo if there is no gateway; ``place`` waits for it. Raises StateFolderError."""
+        if self._child is None and locate(self._environ, self._folder) is None:
+            prepare(self._folder)
+            self._child = launch(self._folder, port=0, attached=not self._stays)
+            self._ready = None
 
     async def place(self) -> Place:
         """Where the gateway is now; without any, solo is started on a free port.
@@ -40,20 +49,30 @@ class Attachment:
         """
         deadline = time.monotonic() + _PATIENCE_S
         while True:
+            if self._child is not None:
+                place = await self._own(self._child)
+                if place is not None:
+                    return place
             found = locate(self._environ, self._folder)
             if found is not None:
                 return found
-            prepare(self._folder)
-            child = await launch(self._folder, port=0, attached=not self._stays)
-            said = await child.ready()
-            if said.outcome == "ready" and said.url is not None:
-                self._child = None if self._stays else child
-                return Place(url=said.url, pid=said.pid, api_key=None)
-            # Another solo was faster: it serves in a moment, or ends.
-            await child.stop()
-            if time.monotonic() > deadline:
-                raise AlreadyUpError(pid=said.pid, url=None)
+            if self._locked is not None and time.monotonic() > deadline:
+                raise AlreadyUpError(pid=self._locked.pid, url=None)
+            await self.begin()
+
+    async def _own(self, child: Child) -> Place | None:
+        """Where our solo serves; None when it is gone, or another one was faster."""
+        if self._ready is None:
+            self._ready = await child.ready()
+        if self._ready.outcome == "ready" and self._ready.url is not None and child.alive:
+            return Place(url=self._ready.url, pid=child.pid)
+        self._locked = self._ready if self._ready.outcome == "locked" else None
+        self._child = None
+        await child.stop()
+        if self._locked is not None:
+            # It serves in a moment, or ends.
             await asyncio.sleep(_PAUSE_S)
+        return None
 
     def release(self) -> None:
         """Let our solo go on without us."""
@@ -69,9 +88,9 @@ class Attachment:
 
     async def close(self) -> None:
         """Stop our solo; it is gone when this returns."""
-        if self._child is not None:
+        if self._child is not None and not self._stays:
             await self._child.stop()
-            self._child = None
+        self._child = None
 
 
 @contextlib.asynccontextmanager

@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Final, Literal
 
@@ -25,6 +26,7 @@ STAY: Final = b"stay\n"
 
 READY_S: Final = 60.0
 _STOP_S: Final = 25.0
+_PAUSE_S: Final = 0.01
 _MAX_LOG_BYTES: Final = 16 * 1024 * 1024
 
 
@@ -38,9 +40,13 @@ class Started(Struct, frozen=True, kw_only=True):
 
 
 class Child:
-    """A solo process of ours."""
+    """A solo process of ours.
 
-    def __init__(self, process: asyncio.subprocess.Process, *, folder: StateFolder) -> None:
+    Not an asyncio subprocess: its transport kills the process when the loop ends, and one that was
+    released must go on.
+    """
+
+    def __init__(self, process: "subprocess.Popen[bytes]", *, folder: StateFolder) -> None:
         self._process = process
         self._folder = folder
 
@@ -49,19 +55,17 @@ class Child:
         """Its process id."""
         return self._process.pid
 
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._process.poll() is None
+
     async def ready(self) -> Started:
         """Wait until it serves or knows that it cannot.
 
         Raises StartError with all its faults, and SoloDiedError when it ended without a word.
         """
-        stdout = self._process.stdout
-        if stdout is None:
-            raise SoloDiedError(exit_code=None, log_file=log_file(self._folder))
-        try:
-            async with asyncio.timeout(READY_S):
-                line = await stdout.readline()
-        except TimeoutError:
-            line = b""
+        line = await self._line()
         if not line:
             await self.stop()
             code = self._process.returncode
@@ -72,6 +76,20 @@ class Child:
             raise StartError(faults=said.faults)
         return said
 
+    async def _line(self) -> bytes:
+        """What it says; nothing when it ends or takes too long."""
+        reader = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), self._process.stdout
+        )
+        try:
+            async with asyncio.timeout(READY_S):
+                return await reader.readline()
+        except TimeoutError:
+            return b""
+        finally:
+            transport.close()
+
     def release(self) -> None:
         """Let it go on without us."""
         if self._process.stdin is not None:
@@ -81,19 +99,23 @@ class Child:
     def let_go(self) -> None:
         """Tell it to stop and do not wait."""
         if self._process.stdin is not None:
-            self._process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
 
     async def stop(self) -> None:
         """Tell it to stop, and return when it is gone; what does not listen is killed."""
         self.let_go()
         for number in (None, signal.SIGTERM, signal.SIGKILL):
             if number is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    self._process.send_signal(number)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_STOP_S):
-                    await self._process.wait()
-                    return
+                self._process.send_signal(number)
+            if await self._gone_within(_STOP_S):
+                return
+
+    async def _gone_within(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while self.alive and time.monotonic() < deadline:  # noqa: ASYNC110 - as little as can be done
+            await asyncio.sleep(_PAUSE_S)
+        return not self.alive
 
 
 def log_file(folder: StateFolder) -> Path:
@@ -101,7 +123,7 @@ def log_file(folder: StateFolder) -> Path:
     return folder.logs / "solo.log"
 
 
-async def launch(folder: StateFolder, *, port: int | None, attached: bool) -> Child:
+def launch(folder: StateFolder, *, port: int | None, attached: bool) -> Child:
     """Start solo in the background; ``port`` None takes what the environment says.
 
     An ``attached`` one stops when this process does.
@@ -112,11 +134,8 @@ async def launch(folder: StateFolder, *, port: int | None, attached: bool) -> Ch
     if path.exists() and path.stat().st_size > _MAX_LOG_BYTES:
         path.replace(path.with_suffix(".log.1"))
     with path.open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "facilitair_cli.solo_process",
-            *arguments,
+        process = subprocess.Popen(
+            [sys.executable, "-m", "facilitair_cli.solo_process", *arguments],
             stdin=subprocess.PIPE if attached else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,

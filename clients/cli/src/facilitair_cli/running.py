@@ -3,37 +3,21 @@
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Final
 
-from msgspec import Struct
-
-from facilitair_cli.attaching import Attachment, attachment
+from facilitair_cli.attaching import Attachment
 from facilitair_cli.exits import ExitCode, code_for
 from facilitair_cli.following import Outcome, events_of, watch
 from facilitair_cli.interrupts import interrupts, is_interactive
-from facilitair_cli.saving import check_folder, plan, save
+from facilitair_cli.saving import plan, save
 from facilitair_cli.screens import JsonScreen, PlainScreen, Screen, json_text, note
-from facilitair_cli.state_folder import StateFolder
 from facilitair_cli.talking import conversation
+from facilitair_cli.wanted import Wanted
 from facilitair_client import Submitted, Transcript
 
 _SIGNALLED: Final = 128
 """What a shell adds to the number of the signal that ended a process."""
-
-
-class Wanted(Struct, frozen=True, kw_only=True):
-    """What ``run`` was asked for."""
-
-    task: str
-    workflow: str
-    inputs: Mapping[str, str]
-    models: Mapping[str, str]
-    out: Path | None = None
-    force: bool = False
-    detach: bool = False
-    as_json: bool = False
 
 
 def choose_screen(*, as_json: bool) -> Screen:
@@ -49,65 +33,54 @@ def choose_screen(*, as_json: bool) -> Screen:
     return LiveScreen(Console(markup=False, emoji=False, highlight=False))
 
 
-async def run(wanted: Wanted, *, folder: StateFolder, environ: Mapping[str, str]) -> int:
+async def run_wanted(wanted: Wanted, attached: Attachment) -> int:
     """Run a collaboration and show it; returns the exit code."""
-    if wanted.out is not None:
-        check_folder(wanted.out, force=wanted.force)
     with interrupts() as found:
-        async with attachment(folder, environ, stays=wanted.detach) as attached:
-            submitted = await _submit(wanted, attached)
-            if wanted.detach:
-                return _detached(submitted, as_json=wanted.as_json)
-            screen = choose_screen(as_json=wanted.as_json)
-            screen.submitted(submitted)
-            transcript = Transcript()
-            outcome = await watch(
-                events_of(attached, submitted.id, cursor=submitted.cursor),
-                transcript,
-                screen=screen,
-                found=found,
-                cancel=lambda: _cancel(attached, submitted.id),
-            )
-            if not transcript.ended:
-                return _left(outcome, attached, collaboration=submitted.id, ended_by=found.ended_by)
-            files, complete = _save(wanted, transcript)
-            screen.end(transcript, files=files)
-            code = code_for(transcript.status, cancelled_here=outcome.cancelled)
-            return code if complete else max(code, ExitCode.FAILED)
+        submitted = await _submit(wanted, attached)
+        if wanted.detach:
+            return _detached(submitted, as_json=wanted.as_json)
+        screen = choose_screen(as_json=wanted.as_json)
+        screen.submitted(submitted)
+        transcript = Transcript()
+        outcome = await watch(
+            events_of(attached, submitted.id, cursor=submitted.cursor),
+            transcript,
+            screen=screen,
+            found=found,
+            cancel=lambda: _cancel(attached, submitted.id),
+        )
+        if not transcript.ended:
+            return _left(outcome, attached, collaboration=submitted.id, ended_by=found.ended_by)
+        files, complete = _save(wanted, transcript)
+        screen.end(transcript, files=files)
+        code = code_for(transcript.status, cancelled_here=outcome.cancelled)
+        return code if complete else max(code, ExitCode.FAILED)
 
 
 async def watch_one(
-    collaboration: str,
-    *,
-    cursor: str | None,
-    as_json: bool,
-    folder: StateFolder,
-    environ: Mapping[str, str],
+    collaboration: str, attached: Attachment, *, cursor: str | None, as_json: bool
 ) -> int:
     """Watch a collaboration from a cursor, or from its beginning; returns the exit code."""
     with interrupts() as found:
-        async with attachment(folder, environ) as attached:
-            async with conversation(await attached.place()) as client:
-                described = await client.get(collaboration)
-            screen = choose_screen(as_json=as_json)
-            transcript = Transcript()
-            outcome = await watch(
-                events_of(attached, collaboration, cursor=cursor),
-                transcript,
-                screen=screen,
-                found=found,
-                cancel=lambda: _cancel(attached, collaboration),
-            )
-            if transcript.ended:
-                screen.end(transcript, files=())
-                return code_for(transcript.status, cancelled_here=outcome.cancelled)
-            if outcome.left or outcome.detached:
-                return _left(
-                    outcome, attached, collaboration=collaboration, ended_by=found.ended_by
-                )
-            # The cursor was from after the end.
-            note(f"nothing follows: the collaboration has ended as {described.status}")
-            return code_for(described.status)
+        async with conversation(await attached.place()) as client:
+            described = await client.get(collaboration)
+        screen = choose_screen(as_json=as_json)
+        transcript = Transcript()
+        outcome = await watch(
+            events_of(attached, collaboration, cursor=cursor),
+            transcript,
+            screen=screen,
+            found=found,
+            cancel=lambda: _cancel(attached, collaboration),
+        )
+        if transcript.ended:
+            screen.end(transcript, files=())
+            return code_for(transcript.status, cancelled_here=outcome.cancelled)
+        if outcome.left or outcome.detached:
+            return _left(outcome, attached, collaboration=collaboration, ended_by=found.ended_by)
+        # The cursor was from after the end.
+        note(f"nothing follows: the collaboration has ended as {described.status}")
+        return code_for(described.status)
 
 
 async def _submit(wanted: Wanted, attached: Attachment) -> Submitted:

@@ -8,7 +8,6 @@ from typing import Final
 
 from msgspec import Struct
 
-from facilitair_cli.errors import OptionError
 from facilitair_cli.fenced import named_blocks
 from facilitair_client import Transcript
 
@@ -35,15 +34,6 @@ class Saved(Struct, frozen=True):
 
     written: tuple[str, ...]
     left_out: tuple[str, ...]
-
-
-def check_folder(folder: Path, *, force: bool) -> None:
-    """Refuse a folder before anything is paid for. Raises OptionError."""
-    if folder.exists() and not folder.is_dir():
-        raise OptionError(option="--out", reason=f"{folder} is not a folder")
-    if folder.is_dir() and any(folder.iterdir()) and not force:
-        reason = f"{folder} is not empty; name another folder, or --force to overwrite files"
-        raise OptionError(option="--out", reason=reason)
 
 
 def plan(transcript: Transcript) -> list[Planned]:

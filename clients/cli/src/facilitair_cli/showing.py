@@ -6,12 +6,13 @@ from typing import Any
 
 import msgspec
 
+from facilitair_cli.attaching import Attachment
 from facilitair_cli.errors import NotFoundError
 from facilitair_cli.exits import ExitCode
 from facilitair_cli.locating import located
 from facilitair_cli.screens import json_text
 from facilitair_cli.state_folder import StateFolder
-from facilitair_cli.talking import attached_client, conversation
+from facilitair_cli.talking import conversation
 from facilitair_cli.terminal_text import harmless, one_line
 from facilitair_cli.wording import fault_text, spent
 from facilitair_client import Collaboration, Facilitair, Step, Transcript
@@ -20,16 +21,9 @@ _NAME_WIDTH = 24
 _TEXT_WIDTH = 60
 
 
-async def show(
-    collaboration: str,
-    *,
-    step: str | None,
-    as_json: bool,
-    folder: StateFolder,
-    environ: Mapping[str, str],
-) -> int:
+async def show(collaboration: str, attached: Attachment, *, step: str | None, as_json: bool) -> int:
     """Tell what a collaboration is doing, or the final text of one step."""
-    async with attached_client(folder, environ) as client:
+    async with conversation(await attached.place()) as client:
         described = await client.get(collaboration)
         if step is None:
             _write(msgspec.to_builtins(described) if as_json else _described(described))
@@ -54,11 +48,9 @@ async def cancel(
     return ExitCode.DONE
 
 
-async def listed(
-    kind: str, *, as_json: bool, folder: StateFolder, environ: Mapping[str, str]
-) -> int:
+async def listed(kind: str, attached: Attachment, *, as_json: bool) -> int:
     """List workflows, agents or models."""
-    async with attached_client(folder, environ) as client:
+    async with conversation(await attached.place()) as client:
         rows = await _rows(client, kind)
     _write(rows if as_json else "".join(_row_text(row) for row in rows))
     return ExitCode.DONE

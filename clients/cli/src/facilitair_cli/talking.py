@@ -1,13 +1,11 @@
 """One conversation with a gateway: errors of the API become errors of the command."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
-from facilitair_cli.attaching import attachment
 from facilitair_cli.errors import GatewayError, NotFoundError, RefusedError
 from facilitair_cli.locating import Place
-from facilitair_cli.state_folder import StateFolder
 from facilitair_client import ApiError, ClientError, Facilitair
 
 
@@ -29,15 +27,3 @@ async def conversation(place: Place) -> AsyncIterator[Facilitair]:
         raise GatewayError(reason=str(error)) from error
     except ClientError as error:
         raise GatewayError(reason=str(error)) from error
-
-
-@asynccontextmanager
-async def attached_client(
-    folder: StateFolder, environ: Mapping[str, str]
-) -> AsyncIterator[Facilitair]:
-    """A conversation with whatever gateway there is, or with our own for as long as it lasts."""
-    async with (
-        attachment(folder, environ) as attached,
-        conversation(await attached.place()) as client,
-    ):
-        yield client

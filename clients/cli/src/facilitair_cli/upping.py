@@ -47,7 +47,7 @@ def _run(folder: StateFolder, *, log: TextIO, on_ready: Any) -> None:
 async def up_detached(folder: StateFolder, *, as_json: bool) -> int:
     """Start solo in the background; returns when it is ready. Raises CommandError."""
     prepare(folder)
-    child = await launch(folder, port=None, attached=False)
+    child = launch(folder, port=None, attached=False)
     said = await child.ready()
     if said.outcome == "locked":
         raise AlreadyUpError(pid=said.pid, url=said.url)
