@@ -12,6 +12,7 @@ from facilitair_events.ids import derive
 from facilitair_messaging.errors import UnknownTopicError
 from facilitair_messaging.messages import caused_by, message
 from facilitair_messaging.ports import Message
+from facilitair_messaging.request_reply import reply_message
 from facilitair_runtime.errors import InvalidDecisionError, OversizeError
 from facilitair_runtime.reducing.config import Reducer, S
 
@@ -49,11 +50,7 @@ def outputs_of(
     first = list(_events(reducer, decision.events, key=key, caused=caused))
     for index, reply in enumerate(decision.replies):
         envelope = caused(reply.data, id=derive(cause.id, "reply", str(index)))
-        first.append(
-            message(
-                topic=reply.to.topic, key=reply.to.correlation, data=reply.data, envelope=envelope
-            )
-        )
+        first.append(reply_message(to=reply.to, data=reply.data, envelope=envelope))
     second = [
         message(
             topic=command.topic,

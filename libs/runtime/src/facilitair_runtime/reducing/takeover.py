@@ -64,7 +64,11 @@ class Takeover(Generic[S]):
         )  # fmt: skip
 
     async def scan_again(self, partition: Partition[S]) -> None:
-        """Repair the order of snapshots of a partition that has been ours for long."""
+        """Repair the order of snapshots of a partition that has been ours for long.
+
+        A snapshot that is written at the same moment may end up before an older winner: the next
+        scan repairs that, long before the compaction lag is over.
+        """
         winners = await self._scan(partition.tp)
         await self.repair(
             {
