@@ -276,3 +276,100 @@ async def test_an_idle_reducer_does_nothing(log):
         await asyncio.sleep(0.5)
         loop._run_once = run_once  # noqa: SLF001
     assert turns < 10
+
+
+class _Unpausable(_Interrupted):
+    """Returns records of paused partitions, as a broker's client may until it has noticed."""
+
+    @asynccontextmanager
+    async def consumer(self, **options):
+        async with super().consumer(**options) as consumer:
+            consumer.pause = lambda _tps: None
+            yield consumer
+
+
+async def test_r05_records_that_come_before_the_partition_is_ready_are_read_again(log):
+    await histories.append(log, *ledger.puts(1, 2, 3))
+    polls, go_on = asyncio.Event(), asyncio.Event()
+
+    class Watched(_Unpausable):
+        @asynccontextmanager
+        async def consumer(self, **options):
+            async with super().consumer(**options) as consumer:
+                poll = consumer.poll
+
+                async def watched(**arguments):
+                    records = await poll(**arguments)
+                    if records:
+                        polls.set()
+                    return records
+
+                consumer.poll = watched
+                yield consumer
+
+    async with histories.running(histories.keyed(Watched(log, go_on.wait), heartbeat_s=0.01)):
+        await polls.wait()
+        await histories.append(log, *ledger.puts(5, start=7))
+        go_on.set()
+        await eventually(lambda: histories.settled(log))
+    await histories.check(log)
+
+
+async def test_r05_a_poll_that_began_before_the_partition_was_ready_is_read_again(log):
+    """The records were fetched before the seek and arrive after it."""
+    await histories.append(log, *ledger.puts(1, 2, 3))
+    fetched, ready = asyncio.Event(), asyncio.Event()
+
+    class Late(_Unpausable):
+        @asynccontextmanager
+        async def consumer(self, **options):
+            async with super().consumer(**options) as consumer:
+                poll = consumer.poll
+
+                async def late(**arguments):
+                    records = await poll(**arguments)
+                    if records and not fetched.is_set():
+                        fetched.set()
+                        await ready.wait()
+                        return records[1:]
+                    return records
+
+                consumer.poll = late
+                yield consumer
+
+    async with histories.running(histories.keyed(Late(log, fetched.wait))) as chassis:
+        await eventually(chassis.ready)
+        ready.set()
+        await eventually(lambda: histories.settled(log))
+    await histories.check(log)
+
+
+async def test_records_returned_by_a_heartbeat_are_read_again(log):
+    """A client that has not noticed the pause returns records while a batch is being written."""
+    beaten = asyncio.Event()
+
+    class Slow(_Unpausable):
+        async def send(self, producer, messages):
+            if messages[0].topic == ledger.EVENTS:
+                await beaten.wait()
+            return await super().send(producer, messages)
+
+        @asynccontextmanager
+        async def consumer(self, **options):
+            async with super().consumer(**options) as consumer:
+                poll = consumer.poll
+
+                async def beating(**arguments):
+                    records = await poll(**arguments)
+                    if arguments["wait_s"] == 0 and records:
+                        beaten.set()
+                    return records
+
+                consumer.poll = beating
+                yield consumer
+
+    await histories.append(log, *ledger.puts(1, 2, 3))
+    chassis = histories.keyed(Slow(log, None), heartbeat_s=0.01, max_records=1)
+    async with histories.running(chassis):
+        await eventually(lambda: histories.settled(log))
+    await histories.check(log)
