@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from facilitair_events.envelope import header
+from facilitair_events.requests import ReplyTo
 from facilitair_messaging.messages import read
 from facilitair_messaging.ports import TopicPartition
 from facilitair_runtime.errors import RebuildError
@@ -373,3 +374,23 @@ async def test_records_returned_by_a_heartbeat_are_read_again(log):
     async with histories.running(chassis):
         await eventually(lambda: histories.settled(log))
     await histories.check(log)
+
+
+async def test_a_record_that_is_returned_twice_is_handled_once(log):
+    class Twice(FaultyLog):
+        @asynccontextmanager
+        async def consumer(self, **options):
+            async with super().consumer(**options) as consumer:
+                poll = consumer.poll
+
+                async def twice(**arguments):
+                    return [one for one in await poll(**arguments) for _ in range(2)]
+
+                consumer.poll = twice
+                yield consumer
+
+    ask = ledger.Ask(reply_to=ReplyTo(topic=ledger.REPLIES, correlation="q"))
+    await histories.append(log, *ledger.puts(1, 2), ledger.record(ask, id="ask"))
+    await histories.run_dry(Twice(log))
+    await histories.check(log)
+    assert len(await histories.records(log, ledger.REPLIES)) == 1

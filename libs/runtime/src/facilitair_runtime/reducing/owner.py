@@ -167,16 +167,18 @@ class Owner(Generic[S]):
     def _admit(
         self, consumer: GroupConsumer, records: list[Record], *, ready: set[Partition[S]]
     ) -> list[tuple[Partition[S], Record]]:
-        """Records of partitions that were ready before the poll; the others are read again."""
+        """Each record of partitions that were ready before the poll; others are read again."""
         admitted = []
         again: set[Partition[S]] = set()
+        reached: dict[Partition[S], int] = {}
         for record in records:
             partition = self._partitions.get(record.tp)
             if partition is None or not partition.ready:
                 continue
             if partition not in ready:
                 again.add(partition)
-            elif record.offset >= partition.position:
+            elif record.offset >= reached.get(partition, partition.position):
+                reached[partition] = record.offset + 1
                 admitted.append((partition, record))
         for partition in again:
             consumer.seek(partition.tp, partition.position)
