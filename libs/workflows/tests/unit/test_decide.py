@@ -475,3 +475,12 @@ def test_the_result_is_the_answer_that_was_completed_last() -> None:
     inbox.request(definition(step("writer", "draft"), group, output="writer"))
     inbox.run_to_end()
     assert inbox.events[-1].step == "writer"
+
+
+def test_a_question_leaves_the_state_it_was_asked_of() -> None:
+    inbox = Inbox()
+    wanted = definition(step("a"), output="a")
+    inbox.request(wanted)
+    before = inbox.state
+    assert inbox.feed(describe()).state is before
+    assert inbox.request(wanted).state is before

@@ -28,6 +28,7 @@ class Draft:
     """
 
     def __init__(self, state: CollaborationState, received: Received) -> None:
+        self._before = state
         self._state = replace(state, now_ms=max(state.now_ms, received.at_ms))
         self.received = received
         self.steps = dict(state.steps)
@@ -118,7 +119,7 @@ class Draft:
         return instant(ms)
 
     def decision(self) -> Decision[CollaborationState]:
-        """What was collected."""
+        """What was collected. A question leaves the very state it was asked of, so no snapshot."""
         state = replace(
             self._state,
             steps=self.steps,
@@ -126,6 +127,9 @@ class Draft:
             calls=self.calls,
             timers=tuple(self.timers),
         )
+        quiet = not self._events and not self._commands
+        if quiet and replace(state, now_ms=self._before.now_ms) == self._before:
+            state = self._before
         return Decision(
             state=state,
             events=tuple(self._events),
