@@ -1,7 +1,7 @@
 """The client: one method for each thing the API does for a collaboration."""
 
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from http import HTTPStatus
 from typing import Any, Final, Self, TypeVar
@@ -120,7 +120,7 @@ class Facilitair:
 
     def stream(
         self, collaboration: str, cursor: str | None = None, *, seen: Seen | None = None
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         """Every event of a collaboration once, in order, up to its terminal event.
 
         It connects again by itself after a drop and reads on where it was.

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
@@ -52,7 +52,7 @@ async def follow(
     seen: Seen,
     patience: Patience,
     waiting: Waiting,
-) -> AsyncIterator[Event]:
+) -> AsyncGenerator[Event, None]:
     """Every new event after ``cursor``, once and in order, up to the terminal one.
 
     Raises ConnectionLostError when nothing was heard for ``patience.give_up_after_s``, ApiError
