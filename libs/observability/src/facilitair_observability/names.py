@@ -100,6 +100,26 @@ REPLY_WAIT: Final = Metric(
     buckets=_SECONDS,
 )
 
+STREAM_VIEWERS: Final = Metric(
+    name="facilitair_stream_viewers",
+    kind="gauge",
+    unit="1",
+    meaning="Open views of collaboration streams.",
+)
+STREAM_GAPS: Final = Metric(
+    name="facilitair_stream_gaps",
+    kind="counter",
+    unit="1",
+    meaning="Views that were cut off with a gap: slow, expired or events_missing.",
+    labels=("reason",),
+)
+STREAM_SKIPPED: Final = Metric(
+    name="facilitair_stream_skipped",
+    kind="counter",
+    unit="1",
+    meaning="Records of the stream that no viewer can be sent: no type, no value, or a line break.",
+)
+
 METRICS: Final = (
     PROCESS_DURATION,
     RECORDS_CONSUMED,
@@ -111,6 +131,9 @@ METRICS: Final = (
     VIEW_KEYS,
     REPLIES_POISON,
     REPLY_WAIT,
+    STREAM_VIEWERS,
+    STREAM_GAPS,
+    STREAM_SKIPPED,
 )
 
 

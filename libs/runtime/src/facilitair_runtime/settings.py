@@ -22,9 +22,10 @@ from facilitair_runtime.errors import SettingsError
 
 PREFIX: Final = "FACILITAIR_"
 SHARED_NAMES: Final = frozenset(
-    f"{PREFIX}{name}" for name in ("HOME", "CACHE", "URL", "API_KEY", "LOG_SYNCHRONOUS")
+    f"{PREFIX}{name}"
+    for name in ("HOME", "CACHE", "URL", "API_KEY", "LOG_SYNCHRONOUS", "PROVIDER", "MODEL")
 )
-"""Names that belong to no service: scripts, clients and the log rely on them."""
+"""Names that belong to no service: scripts, clients, the log and the model set-up use them."""
 
 _OTHER_PROGRAMS: Final = frozenset({"simulator", "cli"})
 

@@ -83,6 +83,7 @@ class Gateway:
             client_buffer_bytes=settings.stream.client_buffer_bytes,
             replay_readers=settings.stream.replay_readers,
             heartbeat_s=settings.stream.heartbeat_s,
+            metrics=metrics,
         )
 
     def ready(self) -> bool:

@@ -18,6 +18,8 @@ from facilitair_gateway.replay import Replayer
 from facilitair_gateway.ring import Channel, Ring, weight
 from facilitair_gateway.viewer import Source, Viewer
 from facilitair_messaging.ports import Log, Record, TopicPartition
+from facilitair_observability import names
+from facilitair_observability.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
@@ -48,11 +50,13 @@ class StreamHub:
         client_buffer_bytes: int,
         replay_readers: int,
         heartbeat_s: float,
+        metrics: Metrics,
     ) -> None:
         self._log = source
         self._ring_bytes = ring_bytes
         self._client_buffer_bytes = client_buffer_bytes
         self._heartbeat_s = heartbeat_s
+        self._metrics = metrics
         self._rings: dict[int, Ring[Viewer]] = {}
         self._viewers: set[Viewer] = set()
         self._awaited: dict[int, list[tuple[int, asyncio.Future[None]]]] = defaultdict(list)
@@ -66,7 +70,6 @@ class StreamHub:
         self._started = asyncio.Event()
         self.draining = False
         self.polled_at = 0.0
-        self.skipped = 0
 
     @property
     def viewers(self) -> int:
@@ -146,6 +149,7 @@ class StreamHub:
         witness = None if witnessed else cursor.offset - 1
         viewer = Viewer(key, cursor, witness=witness, now=asyncio.get_running_loop().time())
         self._viewers.add(viewer)
+        self._metrics.set(names.STREAM_VIEWERS, len(self._viewers))
         self._route(viewer)
         return viewer
 
@@ -153,6 +157,7 @@ class StreamHub:
         """Close a view and free everything it held; once is as good as twice."""
         viewer.gone = True
         self._viewers.discard(viewer)
+        self._metrics.set(names.STREAM_VIEWERS, len(self._viewers))
         self._replayer.discard(viewer)
         self._rings[viewer.partition].unwatch(viewer.key, viewer)
         viewer.channel = None
@@ -178,7 +183,6 @@ class StreamHub:
         if viewer.ended:
             return b""
         if self._is_slow(viewer):
-            log.info("viewer cut off", reason="slow", partition=viewer.partition)
             return self._end(viewer, viewer.cursor, reason="slow", message=_SLOW)
         while entries := self.next_entries(viewer):
             frames, over = self._frames(viewer, entries)
@@ -237,6 +241,8 @@ class StreamHub:
 
     def _end(self, viewer: Viewer, cursor: Cursor, *, reason: str, message: str) -> bytes:
         viewer.ended = True
+        self._metrics.count(names.STREAM_GAPS, reason=reason)
+        log.info("viewer cut off", reason=reason, partition=viewer.partition)
         return gap_frame(cursor, reason=reason, message=message)
 
     def _route(self, viewer: Viewer) -> None:
@@ -271,7 +277,7 @@ class StreamHub:
             ring = self._rings[record.partition]
             entry = entry_of(record)
             if entry is None or record.key is None:
-                self.skipped += 1
+                self._metrics.count(names.STREAM_SKIPPED)
                 log.warning(
                     "stream record skipped", partition=record.partition, offset=record.offset
                 )

@@ -124,6 +124,7 @@ class Inbox:
             project=project,
             actor=principal.actor,
             correlation=expected.reply_to.correlation,
+            traceparent=principal.traceparent,
         )
         key = collaboration_key(principal.tenant, collaboration)
         await self._append(_built(key, addressed, envelope))

@@ -101,14 +101,12 @@ class Viewer:
         self.wake()
 
     def wake(self) -> None:
-        """Let ``wait`` return; without a waiter it does nothing, so look before you wait."""
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        """End the present ``wait``; when there is none it does nothing, so look before you wait."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
-    async def wait(self) -> None:
-        """Return after the next ``wake``. One task at a time."""
+    def wait(self) -> asyncio.Future[None]:
+        """Done at the next ``wake``. One at a time; a future, as a coroutine would cost memory."""
         self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+        return self._waiter

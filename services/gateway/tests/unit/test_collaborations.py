@@ -4,8 +4,10 @@ from decimal import Decimal
 
 import pytest
 
+from facilitair_events.envelope import from_headers
 from facilitair_events.ids import collaboration_id
 from facilitair_events.requests import CollaborationRequested
+from facilitair_events.topics import COLLABORATION_INBOX
 from facilitair_testing.eventually import eventually
 
 JOB = {"task": "Write a prime checker."}
@@ -158,6 +160,14 @@ async def test_a_cost_without_a_known_price_is_null_and_never_zero(submit, http,
     body = await eventually(settled, what="the call to count")
     assert body["totals"]["cost_usd"] is None
     assert body["models"][0]["cost_usd"] is None
+
+
+async def test_the_trace_of_a_request_goes_on_in_its_record(http, stage) -> None:
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    for sent in (trace, "garbage"):
+        await http.post("/v1/collaborations", json=JOB, headers={"traceparent": sent})
+    records = await stage.records(COLLABORATION_INBOX)
+    assert sorted(from_headers(r.headers).traceparent or "" for r in records) == ["", trace]
 
 
 async def test_cancel_is_accepted_once_and_ends_the_collaboration(submit, http) -> None:

@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from facilitair_events.topics import COLLABORATION_STREAM
 from facilitair_gateway.errors import ExpiredCursorError, ForeignCursorError, FutureCursorError
@@ -14,6 +15,7 @@ from facilitair_gateway.fanout import Cursor
 from facilitair_gateway.hub import StreamHub
 from facilitair_messaging.adapters.embedded import EmbeddedLog
 from facilitair_messaging.ports import Message
+from facilitair_observability.metrics import Metrics
 from facilitair_testing.eventually import eventually
 from facilitair_testing.topics import topic_spec
 
@@ -45,6 +47,7 @@ async def fanning(log, **more):
         "client_buffer_bytes": 1_000_000,
         "replay_readers": 2,
         "heartbeat_s": 60,
+        "metrics": Metrics(CollectorRegistry()),
     }
     hub = StreamHub(log, **(options | more))
     task = asyncio.create_task(hub.run())
@@ -177,8 +180,7 @@ async def test_only_those_who_watch_a_collaboration_are_woken(tmp_path) -> None:
     async with opened(tmp_path / "log.db") as (log, producer), fanning(log) as hub:
         watching = hub.join(KEYS[0], Cursor(0, 0, 0), witnessed=True)
         other = hub.join(KEYS[1], Cursor(0, 0, 0), witnessed=True)
-        waits = [asyncio.create_task(viewer.wait()) for viewer in (watching, other)]
-        await asyncio.sleep(0)
+        waits = [viewer.wait() for viewer in (watching, other)]
         await producer.send([chunk(KEYS[0], 0)])
         await asyncio.wait_for(waits[0], 5)
         assert not waits[1].done()
@@ -241,12 +243,17 @@ async def test_r32_what_expires_while_it_is_waited_for_ends_with_a_gap(tmp_path)
 
 
 async def test_a_record_that_nobody_can_be_sent_is_counted_and_passed_over(tmp_path) -> None:
-    async with opened(tmp_path / "log.db") as (log, producer), fanning(log) as hub:
+    metrics = Metrics(CollectorRegistry())
+    async with (
+        opened(tmp_path / "log.db") as (log, producer),
+        fanning(log, metrics=metrics) as hub,
+    ):
         viewer = hub.join(KEYS[0], Cursor(0, 0, 0), witnessed=True)
         broken = Message(COLLABORATION_STREAM, KEYS[0], b"{}\n", chunk(KEYS[0], 0).headers)
         await producer.send([chunk(KEYS[0], 0), broken, chunk(KEYS[0], 1)])
         assert await read_until(hub, viewer, 2) == [0, 2]
-        assert hub.skipped == 1
+        assert b"facilitair_stream_skipped_total 1.0" in metrics.render()
+        assert b"facilitair_stream_viewers 1.0" in metrics.render()
 
 
 async def test_leaving_twice_is_leaving_once_also_while_replaying(tmp_path) -> None:

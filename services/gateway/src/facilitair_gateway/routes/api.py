@@ -48,4 +48,4 @@ def build_api(parts: Parts, streaming: Streaming) -> ASGIApp:
     async def docs() -> Response:
         return Response(docs_page(document), media_type="text/html; charset=utf-8")
 
-    return problems.LastResort(Dispatcher(app, streaming))
+    return Dispatcher(problems.LastResort(app), streaming)

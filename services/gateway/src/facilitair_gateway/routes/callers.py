@@ -48,9 +48,9 @@ async def known_id(collaboration: str) -> str:
     return collaboration
 
 
-async def caller_of() -> Principal:
+async def caller_of(request: Request) -> Principal:
     """Who asks. Every dependency is async: plain ones would each cost a thread."""
-    return local_principal()
+    return local_principal(traceparent=request.headers.get("traceparent"))
 
 
 Caller = Annotated[Principal, Depends(caller_of)]

@@ -5,6 +5,7 @@ import time
 from http import HTTPStatus
 from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, Header, Request, Response
 
 from facilitair_events.requests import CancelRequested
@@ -26,6 +27,8 @@ from facilitair_gateway.routes.documents import CURSOR, LIMIT, body_of
 from facilitair_gateway.routes.paging import read_limit
 from facilitair_gateway.submission import Submission, body_digest, check_answer, requested
 from facilitair_gateway.views import collaboration_body, cost_body, stream_path
+
+log = structlog.get_logger(__name__)
 
 router = APIRouter(prefix="/v1/collaborations", tags=["collaborations"])
 
@@ -63,6 +66,12 @@ async def submit(
         artifacts=gateway.artifacts,
     )
     answer = await gateway.inbox.submit(caller, record)
+    log.info(
+        "collaboration requested",
+        collaboration=submission.collaboration,
+        workflow=definition.workflow,
+        outcome="queued" if answer is None else answer.outcome,
+    )
     shown = {"id": submission.collaboration, "status": "queued", "cursor": START}
     if answer is not None:
         check_answer(answer)
@@ -109,6 +118,11 @@ async def control(
     client_id = body.client_id or _fresh_id()
     wish = CancelRequested(client_id=client_id, actor=caller.actor, reason=body.reason)
     answer = await gateway.inbox.cancel(caller, collaboration, request=wish)
+    log.info(
+        "cancel requested",
+        collaboration=collaboration,
+        outcome="queued" if answer is None else answer.outcome,
+    )
     shown = {"id": collaboration, "action": body.action, "client_id": client_id}
     if answer is None:
         return json_response(shown | {"status": "queued"}, status=HTTPStatus.ACCEPTED)

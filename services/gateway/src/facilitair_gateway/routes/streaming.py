@@ -16,7 +16,8 @@ from starlette.types import Receive, Scope, Send
 from facilitair_gateway.errors import GatewayError, NotReadyError
 from facilitair_gateway.fanout import HEARTBEAT, retry_frame
 from facilitair_gateway.hub import StreamHub
-from facilitair_gateway.routes.callers import caller_of, known_id
+from facilitair_gateway.principal import local_principal
+from facilitair_gateway.routes.callers import known_id
 from facilitair_gateway.routes.problems import Problem, problem_of, send_problem
 from facilitair_gateway.viewer import Viewer
 from facilitair_gateway.viewing import Place, Viewing
@@ -56,52 +57,62 @@ class Streaming:
         except GatewayError as error:
             await send_problem(problem_of(error), scope, send=send)
             return
+        except Exception as error:
+            log.exception("request failed", method=scope["method"], path=scope["path"])
+            await send_problem(problem_of(error), scope, send=send)
+            return
         if place.finished:
             # What tells an EventSource that coming back is no use.
             await send({"type": "http.response.start", "status": HTTPStatus.NO_CONTENT})
             await send({"type": "http.response.body"})
             return
-        viewer = self._hub.join(place.key, place.cursor, witnessed=place.witnessed)
-        gone = asyncio.create_task(_until_gone(receive, viewer))
-        try:
-            await self._stream(viewer, scope=scope, send=send)
-        finally:
-            self._hub.leave(viewer)
-            gone.cancel()
+        await self._stream(
+            self._hub.join(place.key, place.cursor, witnessed=place.witnessed),
+            scope=scope,
+            receive=receive,
+            send=send,
+        )
 
     async def _place(self, collaboration: str, scope: Scope) -> Place:
         if not self._hub.started or self._hub.draining:
             raise NotReadyError
-        caller = await caller_of()
         known = await known_id(collaboration)
-        return await self._viewing.place(caller, known, cursor=_cursor(scope))
+        return await self._viewing.place(local_principal(), known, cursor=_cursor(scope))
 
-    async def _stream(self, viewer: Viewer, *, scope: Scope, send: Send) -> None:
-        while viewer.witness is not None and viewer.fault is None and not viewer.gone:
-            await viewer.wait()
-        if viewer.fault is not None:
-            await send_problem(problem_of(viewer.fault), scope, send=send)
-            return
-        await send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": _HEADERS})
-        await self._frames(viewer, send)
-        last = retry_frame(self._retry_ms) if self._hub.draining and not viewer.ended else b""
-        await send({"type": "http.response.body", "body": last})
-
-    async def _frames(self, viewer: Viewer, send: Send) -> None:
-        clock = asyncio.get_running_loop().time
-        while not viewer.gone:
-            body = self._hub.take(viewer)
-            if not body and viewer.heartbeat_due:
-                body = HEARTBEAT
-            if body:
-                viewer.heartbeat_due = False
-                await send({"type": "http.response.body", "body": body, "more_body": True})
-                viewer.wrote_at = clock()
-                await asyncio.sleep(0)  # a viewer that has much to read lets the others have theirs
-            elif viewer.ended or self._hub.draining:
-                return
-            else:
+    async def _stream(self, viewer: Viewer, *, scope: Scope, receive: Receive, send: Send) -> None:
+        gone = asyncio.create_task(_until_gone(receive, viewer))
+        try:
+            while viewer.witness is not None and viewer.fault is None and not viewer.gone:
                 await viewer.wait()
+            if viewer.fault is not None:
+                await send_problem(problem_of(viewer.fault), scope, send=send)
+                return
+            await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+            while not viewer.gone and (body := self._next(viewer)) is not None:
+                if not body:
+                    await viewer.wait()
+                    continue
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+                viewer.wrote_at = asyncio.get_running_loop().time()
+                await asyncio.sleep(0)  # who has much to read lets the others have their turn
+            await send({"type": "http.response.body", "body": self._farewell(viewer)})
+        finally:
+            self._hub.leave(viewer)
+            gone.cancel()
+
+    def _next(self, viewer: Viewer) -> bytes | None:
+        """What to send now; empty to wait, None when the stream is over."""
+        body = self._hub.take(viewer)
+        if not body and (viewer.ended or self._hub.draining):
+            return None
+        if not body and viewer.heartbeat_due:
+            body = HEARTBEAT
+        viewer.heartbeat_due = False
+        return body
+
+    def _farewell(self, viewer: Viewer) -> bytes:
+        """A gateway that stops says when to come back."""
+        return b"" if viewer.ended else retry_frame(self._retry_ms)
 
 
 def _cursor(scope: Scope) -> str | None:
