@@ -4,14 +4,19 @@ import asyncio
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facilitair_events.envelope import from_headers, header
+from facilitair_events.decision import Command, Decision
+from facilitair_events.envelope import from_headers, header, instant, timestamp
 from facilitair_events.ids import derive
 from facilitair_events.requests import ReplyTo
 from facilitair_messaging.adapters.embedded import EmbeddedLog
+from facilitair_messaging.errors import UnknownTopicError
 from facilitair_messaging.messages import read
+from facilitair_runtime.errors import InvalidDecisionError
+from facilitair_runtime.reducing.outputs import check_decision, outputs_of
 from libs.runtime.tests import histories, ledger
 from libs.runtime.tests.faults import FaultyLog
 
@@ -111,12 +116,65 @@ async def test_stream_copies_have_the_same_bytes(log):
     ]
 
 
-async def test_r01_the_time_of_outputs_never_goes_back(open_log):
-    times = iter([5_000, 4_000])
-    async with open_log(clock=lambda: next(times, 9_000)) as log:
-        await histories.append(log, *ledger.puts(1))
-        await histories.append(log, *ledger.puts(1, start=1))
-        await histories.run_dry(FaultyLog(log))
-        events = await histories.records(log, ledger.EVENTS)
-    at = [header(event.headers, "ce_time") for event in events]
-    assert at == sorted(at)
+def _outputs(decision, *, at_ms=1_000):
+    message = ledger.puts(1)[0]
+    return outputs_of(
+        ledger.reducer(),
+        decision,
+        key="t:a",
+        cause=from_headers(message.headers),
+        at_ms=at_ms,
+        limits={name: spec.max_record_bytes for name, spec in ledger.registry().topics.items()},
+    )
+
+
+def _counted(*seqs):
+    return tuple(ledger.Counted(seq=seq, at=instant(0), total=0) for seq in seqs)
+
+
+@pytest.mark.parametrize(("state_ms", "record_ms"), [(5_000, 4_000), (4_000, 5_000)])
+def test_r01_the_time_of_outputs_is_the_later_of_state_and_record(state_ms, record_ms):
+    state = ledger.LedgerState(seq=1, now_ms=state_ms)
+    outputs = _outputs(Decision(state=state, events=_counted(1)), at_ms=record_ms)
+    assert header(outputs.first[0].headers, "ce_time") == timestamp(5_000).encode()
+
+
+@pytest.mark.parametrize(
+    ("before", "seqs", "after"),
+    [(1, [3], 3), (1, [2, 2], 3), (1, [2, 4], 4), (1, [1], 1), (1, [2], 3), (1, [], 2)],
+)
+def test_r12_a_decision_whose_seqs_do_not_continue_is_refused(before, seqs, after):
+    decision = Decision(state=ledger.LedgerState(seq=after), events=_counted(*seqs))
+    with pytest.raises(InvalidDecisionError):
+        check_decision(decision, before=ledger.LedgerState(seq=before), state_limit_bytes=9_999)
+
+
+@pytest.mark.parametrize("seqs", [[1], [1, 2], [41, 42], []])
+def test_r28_the_first_event_of_a_key_may_have_any_seq(seqs):
+    state = ledger.LedgerState(seq=seqs[-1] if seqs else 0)
+    decision = Decision(state=state, events=_counted(*seqs))
+    check_decision(decision, before=None, state_limit_bytes=9_999)
+
+
+@pytest.mark.parametrize(
+    ("before", "events"), [(ledger.LedgerState(), ()), (None, _counted(1)), (None, (1,))]
+)
+def test_a_decision_that_forgets_its_state_is_refused(before, events):
+    with pytest.raises(InvalidDecisionError):
+        check_decision(Decision(state=None, events=events), before=before, state_limit_bytes=9)
+
+
+def test_an_event_without_a_seq_is_refused():
+    state = ledger.LedgerState(seq=1)
+    with pytest.raises(InvalidDecisionError):
+        check_decision(
+            Decision(state=state, events=(ledger.Told(total=1, seq=1), ledger.Close())),
+            before=None,
+            state_limit_bytes=9_999,
+        )
+
+
+def test_a_command_for_an_undeclared_topic_is_refused():
+    command = Command(topic="nowhere", key="t:a", data=ledger.Close())
+    with pytest.raises(UnknownTopicError):
+        _outputs(Decision(state=ledger.LedgerState(), commands=(command,)))

@@ -29,11 +29,18 @@ def _again(record) -> Message:
     return Message(record.topic, record.key, record.value, record.headers)
 
 
-async def test_r08_the_highest_applied_wins_and_is_appended_again(log):
-    await histories.append(log, *ledger.puts(2, 3, 4, 5))
-    await histories.run_dry(FaultyLog(log), max_records=1)
+async def _several_snapshots(log) -> list:
+    """One after each of three records, by three owners."""
+    for number, amount in enumerate((2, 3, 4)):
+        await histories.append(log, *ledger.puts(amount, start=number))
+        await histories.run_dry(FaultyLog(log))
     states = await histories.records(log, ledger.STATE)
-    assert len(states) > 1
+    assert len(states) == 3
+    return states
+
+
+async def test_r08_the_highest_applied_wins_and_is_appended_again(log):
+    states = await _several_snapshots(log)
     await histories.append(log, _again(states[0]))  # a stopped owner wakes up (M1)
     await histories.append(log, *ledger.puts(7, start=9))
     await histories.finish(log)
@@ -53,10 +60,9 @@ async def test_r08_a_rebuild_appends_nothing_when_the_winner_is_last(log):
 
 
 async def test_r08_the_scan_repeats_while_a_partition_is_owned(log):
-    await histories.append(log, *ledger.puts(2, 3))
-    async with histories.running(histories.keyed(log, max_records=1, scan_interval_s=0.02)):
-        await eventually(lambda: histories.settled(log))
-        first, *_, last = await histories.records(log, ledger.STATE)
+    first, _, last = await _several_snapshots(log)
+    async with histories.running(histories.keyed(log, scan_interval_s=0.02)) as chassis:
+        await eventually(chassis.ready)
         await histories.append(log, _again(first))
 
         async def repaired():
@@ -66,10 +72,9 @@ async def test_r08_the_scan_repeats_while_a_partition_is_owned(log):
 
 
 async def test_r08_the_scan_waits_for_its_interval(log):
-    await histories.append(log, *ledger.puts(2, 3))
-    async with histories.running(histories.keyed(log, max_records=1)):
-        await eventually(lambda: histories.settled(log))
-        first, *_ = await histories.records(log, ledger.STATE)
+    first, *_ = await _several_snapshots(log)
+    async with histories.running(histories.keyed(log)) as chassis:
+        await eventually(chassis.ready)
         await histories.append(log, _again(first))
         await histories.append(log, *ledger.puts(4, key="t:b"))
         await eventually(lambda: histories.settled(log))
@@ -211,9 +216,7 @@ async def test_r11_an_offset_that_was_applied_is_skipped(log):
 
 
 async def test_r08_compaction_keeps_what_a_load_needs(log):
-    await histories.append(log, *ledger.puts(2, 3, 4, 5))
-    await histories.run_dry(FaultyLog(log), max_records=1)
-    states = await histories.records(log, ledger.STATE)
+    states = await _several_snapshots(log)
     await histories.append(log, _again(states[0]))
     await log.clean()  # everything is younger than the lag
     assert len(await histories.records(log, ledger.STATE)) == len(states) + 1

@@ -7,6 +7,7 @@ from typing import Generic
 import structlog
 from msgspec import Struct, structs
 
+from facilitair_events.envelope import header
 from facilitair_events.requests import TimerFired
 from facilitair_messaging.dead_letters import Failure, dead_letter
 from facilitair_messaging.errors import (
@@ -88,6 +89,22 @@ class Batch(Generic[S]):
             else:
                 partition.open.pop(slot.key, None)
 
+    def tell(self) -> None:
+        """One line for each record that changed something; questions and repeats say nothing."""
+        for _, step in self.steps:
+            record = step.record
+            if step.outcome.effect != "none":
+                _log.info(
+                    "record decided",
+                    type=_told(record, "ce_type"),
+                    tenant=_told(record, "tenant"),
+                    subject=_told(record, "ce_subject"),
+                    correlation=_told(record, "correlation"),
+                    partition=record.partition,
+                    offset=record.offset,
+                    effect=step.outcome.effect,
+                )
+
     def moved(self) -> Iterator[tuple[Partition[S], Slot[S]]]:
         """The keys whose state moved, after ``remember``; a key may come more than once."""
         for partition, step in self.steps:
@@ -167,6 +184,10 @@ def _raised_at(error: Exception) -> str:
     """File and line that raised. Not the message and no locals: they may hold what users wrote."""
     frames = traceback.extract_tb(error.__traceback__)
     return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+
+
+def _told(record: Record, name: str) -> str:
+    return (header(record.headers, name) or b"").decode(errors="backslashreplace")
 
 
 def key_text(record: Record) -> str:

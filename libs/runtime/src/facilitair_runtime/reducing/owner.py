@@ -203,6 +203,7 @@ class Owner(Generic[S]):
         await batch.write(self._outputs, attempts=self._wiring.settings.produce_attempts)
         batch.remember()
         self._count(batch)
+        batch.tell()
         for partition, slot in batch.moved():
             held = slot.standing.held
             if held is not None and not partition.revoked:
