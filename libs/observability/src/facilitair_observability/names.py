@@ -11,6 +11,7 @@ from msgspec import Struct
 Kind = Literal["counter", "gauge", "histogram"]
 
 _SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_CALL_SECONDS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320, 640)
 
 
 class Metric(Struct, frozen=True, kw_only=True):
@@ -118,6 +119,34 @@ STREAM_SKIPPED: Final = Metric(
     kind="counter",
     unit="1",
     meaning="Records of the stream that no viewer can be sent: no type, no value, or a line break.",
+)
+
+CALLS_IN_FLIGHT: Final = Metric(
+    name="facilitair_calls_in_flight",
+    kind="gauge",
+    unit="1",
+    meaning="Model calls of this worker that are claimed and not yet reported.",
+)
+CALL_DURATION: Final = Metric(
+    name="gen_ai_client_operation_duration_seconds",
+    kind="histogram",
+    unit="s",
+    meaning="From the request to a model to the end of its stream: completed or failed.",
+    labels=("outcome",),
+    buckets=_CALL_SECONDS,
+)
+STREAM_CHUNKS: Final = Metric(
+    name="facilitair_stream_chunks",
+    kind="counter",
+    unit="1",
+    meaning="Records that a worker wrote to the stream: openings and token chunks.",
+)
+ATTEMPTS_DECLARED: Final = Metric(
+    name="facilitair_attempts_declared",
+    kind="counter",
+    unit="1",
+    meaning="Attempts of silent claimants that this worker closed: unknown or void.",
+    labels=("outcome",),
 )
 
 METRICS: Final = (

@@ -15,6 +15,7 @@ from facilitair_agent_worker.ledger import AttemptKey, Ledger
 from facilitair_agent_worker.openings import opening
 from facilitair_agent_worker.prompts import Prepared, prepare
 from facilitair_agent_worker.reports import Reports
+from facilitair_agent_worker.silence import Silence
 from facilitair_agent_worker.stops import Stops
 from facilitair_agent_worker.tokens import AttemptStream, TokenWriter
 from facilitair_events.envelope import Envelope
@@ -23,18 +24,18 @@ from facilitair_events.requests import AttemptReported, CallOutcome, CallReporte
 from facilitair_events.work import FinishedCall, RunAttempt
 from facilitair_llm.catalog import cost_usd
 from facilitair_llm.providers import ChatModel
+from facilitair_observability import names
+from facilitair_observability.metrics import Metrics
 from facilitair_runtime.artifacts import ArtifactStore, load_text, store_text
-
-LEASE_SHARE = 3
-"""A claim older than the lease divided by this is not used any more (R19)."""
+from facilitair_runtime.errors import ArtifactError
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """What bounds a worker. ``lease_s`` is the lease of R20."""
+    """What bounds a worker. A claim older than ``use_s`` is not used any more (R19)."""
 
     calls_in_flight: int
     max_output_bytes: int
-    lease_s: float
+    use_s: float
 
 
 class Tools(Struct, frozen=True, kw_only=True):
@@ -45,6 +46,8 @@ class Tools(Struct, frozen=True, kw_only=True):
     stops: Stops
     tokens: TokenWriter
     reports: Reports
+    silence: Silence
+    metrics: Metrics
     artifacts: ArtifactStore
     models: MutableMapping[str, ChatModel]
     clock_s: Callable[[], float]
@@ -92,7 +95,7 @@ class Attempts:
         """Let running calls finish; what is left is cut off, and the next owner declares it."""
         if self._calls:
             await asyncio.wait(self._calls, timeout=deadline_s)
-        for call in self._calls:
+        for call in list(self._calls):
             call.cancel()
 
     async def take(self, job: Job) -> None:
@@ -118,11 +121,11 @@ class Attempts:
         try:
             prepared = await prepare(job.task, artifacts=self._tools.artifacts)
             model = self._model(prepared)
+            if prepared.finished is not None:
+                await self._reuse(job, prepared, finished=prepared.finished)
+                return False
         except AttemptFaultError as error:
-            await self._refuse(job, error.fault)
-            return False
-        if prepared.finished is not None:
-            await self._reuse(job, prepared, finished=prepared.finished)
+            await self._decline(job, error.fault)
             return False
         return await self._claim(job, prepared, model=model)
 
@@ -148,13 +151,23 @@ class Attempts:
             return False
         call = self._group.create_task(self._run(job, prepared, claim=claim, model=model))
         self._calls.add(call)
-        call.add_done_callback(self._calls.discard)
+        call.add_done_callback(self._ended)
+        self._tools.metrics.set(names.CALLS_IN_FLIGHT, len(self._calls))
         return True
+
+    def _ended(self, call: asyncio.Task[None]) -> None:
+        self._calls.discard(call)
+        self._tools.metrics.set(names.CALLS_IN_FLIGHT, len(self._calls))
 
     async def _run(self, job: Job, prepared: Prepared, *, claim: Claim, model: ChatModel) -> None:
         try:
-            with structlog.contextvars.bound_contextvars(
-                collaboration=job.task.collaboration, step=job.task.path, attempt=job.task.attempt
+            with (
+                structlog.contextvars.bound_contextvars(
+                    collaboration=job.task.collaboration,
+                    step=job.task.path,
+                    attempt=job.task.attempt,
+                ),
+                self._tools.silence.holding(claim),
             ):
                 await self._call(job, prepared, claim=claim, model=model)
         finally:
@@ -164,7 +177,7 @@ class Attempts:
     async def _call(self, job: Job, prepared: Prepared, *, claim: Claim, model: ChatModel) -> None:
         tools, stream = self._tools, job.stream
         began_s = tools.clock_s()
-        if began_s - claim.sent_s > self._limits.lease_s / LEASE_SHARE:
+        if began_s - claim.sent_s > self._limits.use_s:
             await self._void(job, claim)
             return
         tools.tokens.open(stream, opening(job.task, prepared.model, cause=job.cause))
@@ -191,7 +204,7 @@ class Attempts:
 
     async def _void(self, job: Job, claim: Claim) -> None:
         """Too much time passed since the claim was sent: somebody may think us dead (R19)."""
-        await self._tools.claims.void(claim, cause=job.cause)
+        await self._tools.claims.void(claim)
         report = CallReported(
             call_id=claim.call_id,
             path=job.task.path,
@@ -200,15 +213,13 @@ class Attempts:
             outcome="void",
         )
         await self._tools.reports.send(job.key.task, [report], cause=job.cause)
-        await self._tools.claims.done(claim, outcome="void", last=True, cause=job.cause)
+        await self._tools.claims.done(claim, outcome="void", last=True)
 
     async def _report(
         self, job: Job, prepared: Prepared, *, claim: Claim, answer: Answer, duration_ms: int
     ) -> None:
-        task, model = job.task, prepared.model
-        text = await store_text(
-            self._tools.artifacts, job.cause.tenant, task.collaboration, answer.text
-        )
+        tools, task, model = self._tools, job.task, prepared.model
+        text = await store_text(tools.artifacts, job.cause.tenant, task.collaboration, answer.text)
         outcome: CallOutcome = "failed" if answer.fault else "completed"
         call = CallReported(
             call_id=claim.call_id,
@@ -227,8 +238,9 @@ class Attempts:
             duration_ms=duration_ms,
         )
         attempt = await self._judge(job, answer.text, fault=answer.fault)
-        await self._tools.reports.send(job.key.task, [call, attempt], cause=job.cause)
-        await self._tools.claims.done(claim, outcome=outcome, last=True, cause=job.cause)
+        await tools.reports.send(job.key.task, [call, attempt], cause=job.cause)
+        await tools.claims.done(claim, outcome=outcome, last=True)
+        tools.metrics.observe(names.CALL_DURATION, duration_ms / 1000, outcome=outcome)
         structlog.get_logger().info("call reported", outcome=outcome, duration_ms=duration_ms)
 
     async def _judge(self, job: Job, text: str, *, fault: Fault | None) -> AttemptReported:
@@ -252,12 +264,31 @@ class Attempts:
     async def _reuse(self, job: Job, prepared: Prepared, *, finished: FinishedCall) -> None:
         """Answer with a call that an earlier attempt paid for (R22)."""
         tools, stream = self._tools, job.stream
-        text = await load_text(tools.artifacts, finished.output)
+        try:
+            text = await load_text(tools.artifacts, finished.output)
+        except ArtifactError as error:
+            fault = Fault(code="text_missing", message=str(error))
+            raise AttemptFaultError(fault=fault) from error
         tools.tokens.open(stream, opening(job.task, prepared.model, cause=job.cause))
         tools.tokens.write(stream, text)
         await tools.tokens.flush()
         report = await self._judge(job, text, fault=None)
         await tools.reports.send(job.key.task, [report], cause=job.cause)
+
+    async def _decline(self, job: Job, fault: Fault) -> None:
+        """Claim, void and answer what this process cannot call (R24).
+
+        Another one might: without the claim it could take the task again before its offset is
+        committed, and pay for an attempt that is closed.
+        """
+        claims = self._tools.claims
+        claim = await claims.claim(job.key, index=0, cause=job.cause)
+        if claim is None:
+            return
+        with self._tools.silence.holding(claim):
+            await claims.void(claim)
+            await self._refuse(job, fault)
+            await claims.done(claim, outcome="void", last=True)
 
     async def _refuse(self, job: Job, fault: Fault) -> None:
         """Answer a task that is never called, at cost 0."""

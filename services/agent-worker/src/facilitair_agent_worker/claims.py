@@ -1,23 +1,26 @@
-"""Claiming calls: append, read back, and only then may the call be made (R19)."""
+"""Writing the ledger: claims that are read back, and what follows from one (R19, R20)."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
+from itertools import count
+from typing import Final
 
+import structlog
 from msgspec import Struct
 
-from facilitair_agent_worker.ledger import AttemptKey, Ledger
+from facilitair_agent_worker.ledger import AttemptKey, Ledger, OpenCall
 from facilitair_events.envelope import Envelope, timestamp
 from facilitair_events.ids import call_id, derive
-from facilitair_events.keys import LedgerKind, call_key, split_task_key
+from facilitair_events.keys import LedgerKind, call_key, split_call_key, split_task_key, task_key
 from facilitair_events.requests import CallOutcome
 from facilitair_events.topics import LLM_CALLS
-from facilitair_events.work import CallClaimed, CallDone, CallVoided
+from facilitair_events.work import CallClaimed, CallDone, CallRenewed, CallVoided, LedgerTicked
 from facilitair_messaging.errors import ProduceUnknownError
 from facilitair_messaging.messages import Incoming, caused_by, message
-from facilitair_messaging.ports import Producer
+from facilitair_messaging.ports import Message, Producer
 
-LedgerEntry = CallClaimed | CallVoided | CallDone
+RETRY_S: Final = 0.2
+"""The pause after a send whose fate is unknown."""
 
 
 class Claim(Struct, frozen=True, kw_only=True):
@@ -28,6 +31,7 @@ class Claim(Struct, frozen=True, kw_only=True):
     nonce: str
     index: int
     sent_s: float
+    cause: Envelope
 
 
 class Claims:
@@ -45,6 +49,7 @@ class Claims:
         clock_s: Callable[[], float],
         wall_ms: Callable[[], int],
         new_nonce: Callable[[], str],
+        retry_s: float = RETRY_S,
     ) -> None:
         self._producer = producer
         self._ledger = ledger
@@ -52,12 +57,24 @@ class Claims:
         self._clock_s = clock_s
         self._wall_ms = wall_ms
         self._new_nonce = new_nonce
+        self._retry_s = retry_s
         self._waiting: dict[str, asyncio.Future[None]] = {}
+        self._turns = count()
 
     def apply(self, incoming: Incoming) -> None:
-        """Fold a record of ``llm-calls`` and wake the claim that it decides."""
-        task = (incoming.record.key or b"").split(b"|", 1)[0].decode()
-        self._ledger.apply(task, incoming.data, envelope=incoming.envelope)
+        """Fold a record of ``llm-calls`` and wake the claim that it decides.
+
+        Raises KeyFormatError for a key that is none of the ledger's.
+        """
+        record = incoming.record
+        parts = split_call_key(record.key or b"")
+        self._ledger.apply(
+            task_key(parts.tenant, parts.collaboration, parts.path),
+            incoming.data,
+            envelope=incoming.envelope,
+            partition=record.partition,
+            at_ms=record.timestamp_ms,
+        )
         if isinstance(incoming.data, CallClaimed):
             waiter = self._waiting.get(incoming.data.nonce)
             if waiter is not None and not waiter.done():
@@ -68,7 +85,8 @@ class Claims:
     ) -> Claim | None:
         """Claim a call; None when somebody else's claim is first in the log.
 
-        A nonce is sent once; after an ambiguous send a new one is tried, and any of ours may win.
+        A nonce is sent once. After an ambiguous send a new one is tried, and any of ours may win:
+        the log may take a claim that failed here at any later time, also behind the new one (R4).
         """
         tenant, collaboration, path = split_task_key(key.task)
         ident = call_id(tenant, collaboration, path, key.attempt, index)
@@ -85,12 +103,17 @@ class Claims:
                 index=index,
                 fence=fence,
             )
-            with suppress(ProduceUnknownError):
+            try:
                 await self._append_and_read_back(key, entry, cause=cause)
                 break
+            except ProduceUnknownError as error:
+                structlog.get_logger().warning("claim tried again", reason=str(error))
+                await asyncio.sleep(self._retry_s)
         for own, sent_s in sent.items():
             if self._ledger.won(key, call_id=ident, nonce=own):
-                return Claim(key=key, call_id=ident, nonce=own, index=index, sent_s=sent_s)
+                return Claim(
+                    key=key, call_id=ident, nonce=own, index=index, sent_s=sent_s, cause=cause
+                )
         return None
 
     async def _append_and_read_back(
@@ -99,12 +122,48 @@ class Claims:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[entry.nonce] = waiter
         try:
-            await self._append(key, entry, kind="claim", cause=cause)
+            await self._producer.send([self._message(key, entry, kind="claim", cause=cause)])
             await waiter
         finally:
             del self._waiting[entry.nonce]
 
-    async def void(self, claim: Claim, *, cause: Envelope) -> None:
+    async def renew(self, claims: Iterable[Claim]) -> None:
+        """Show that these attempts are worked on. Raises ProduceUnknownError."""
+        await self._producer.send(
+            [
+                self._message(
+                    claim.key,
+                    CallRenewed(
+                        call_id=claim.call_id,
+                        nonce=claim.nonce,
+                        path=split_task_key(claim.key.task)[2],
+                        attempt=claim.key.attempt,
+                    ),
+                    kind="renewal",
+                    cause=claim.cause,
+                )
+                for claim in claims
+            ]
+        )
+
+    async def tick(self, calls: Iterable[tuple[AttemptKey, OpenCall]]) -> None:
+        """Move the log's time in the partitions of these attempts. Raises ProduceUnknownError."""
+        entry = LedgerTicked(incarnation=self._incarnation)
+        await self._producer.send(
+            [
+                message(
+                    topic=LLM_CALLS,
+                    key=call_key(key.task, call.call_id, "tick", self._incarnation),
+                    data=entry,
+                    envelope=self._envelope(
+                        entry, cause=call.envelope, name=(call.call_id, "tick", self._turn())
+                    ),
+                )
+                for key, call in calls
+            ]
+        )
+
+    async def void(self, claim: Claim) -> None:
         """Say that the claimed call is never made."""
         entry = CallVoided(
             call_id=claim.call_id,
@@ -112,11 +171,9 @@ class Claims:
             path=split_task_key(claim.key.task)[2],
             attempt=claim.key.attempt,
         )
-        await self._append_surely(claim.key, entry, kind="void", cause=cause)
+        await self._append_surely(claim, entry, kind="void")
 
-    async def done(
-        self, claim: Claim, *, outcome: CallOutcome, last: bool, cause: Envelope
-    ) -> None:
+    async def done(self, claim: Claim, *, outcome: CallOutcome, last: bool) -> None:
         """Say that the call's outcome is in the inbox; ``last`` closes the attempt."""
         entry = CallDone(
             call_id=claim.call_id,
@@ -126,29 +183,52 @@ class Claims:
             outcome=outcome,
             last=last,
         )
-        await self._append_surely(claim.key, entry, kind="done", cause=cause)
+        await self._append_surely(claim, entry, kind="done")
 
     async def _append_surely(
-        self, key: AttemptKey, entry: LedgerEntry, *, kind: LedgerKind, cause: Envelope
+        self, claim: Claim, entry: CallVoided | CallDone, *, kind: LedgerKind
     ) -> None:
         """These records say the same when they are written twice."""
         while True:
-            with suppress(ProduceUnknownError):
-                await self._append(key, entry, kind=kind, cause=cause)
+            try:
+                await self._producer.send(
+                    [self._message(claim.key, entry, kind=kind, cause=claim.cause)]
+                )
+            except ProduceUnknownError as error:
+                structlog.get_logger().warning(
+                    "ledger record sent again", kind=kind, reason=str(error)
+                )
+                await asyncio.sleep(self._retry_s)
+            else:
                 return
 
-    async def _append(
-        self, key: AttemptKey, entry: LedgerEntry, *, kind: LedgerKind, cause: Envelope
-    ) -> None:
-        envelope = caused_by(
+    def _message(
+        self,
+        key: AttemptKey,
+        entry: CallClaimed | CallRenewed | CallVoided | CallDone,
+        *,
+        kind: LedgerKind,
+        cause: Envelope,
+    ) -> Message:
+        name = (entry.call_id, kind, entry.nonce)
+        # Each renewal is a fact of its own; the other records of a nonce are written once.
+        turn = (self._turn(),) if kind == "renewal" else ()
+        return message(
+            topic=LLM_CALLS,
+            key=call_key(key.task, entry.call_id, kind, entry.nonce),
+            data=entry,
+            envelope=self._envelope(entry, cause=cause, name=(*name, *turn)),
+        )
+
+    def _envelope(self, entry: Struct, *, cause: Envelope, name: tuple[str, ...]) -> Envelope:
+        return caused_by(
             cause,
-            id=derive(entry.call_id, kind, entry.nonce),
+            id=derive(*name),
             data=entry,
             source="agent-worker",
             time=timestamp(self._wall_ms()),
             subject=cause.subject,
         )
-        record_key = call_key(key.task, entry.call_id, kind, entry.nonce)
-        await self._producer.send(
-            [message(topic=LLM_CALLS, key=record_key, data=entry, envelope=envelope)]
-        )
+
+    def _turn(self) -> str:
+        return f"{self._incarnation}/{next(self._turns)}"

@@ -21,3 +21,17 @@ class UnknownProviderError(WorkerError):
     def __init__(self, *, provider: str, known: tuple[str, ...]) -> None:
         self.provider = provider
         super().__init__(f"provider {provider!r} is not set up here; there is {', '.join(known)}")
+
+
+class RenewalTooRareError(WorkerError, ValueError):
+    """A live claimant would be taken for dead; a ValueError so that the setting is named."""
+
+    def __init__(self, *, lease_s: float) -> None:
+        super().__init__(f"must be at most half of lease_s ({lease_s:g}), so that one may be late")
+
+
+class KeptForEverError(WorkerError):
+    """A topic that this service remembers in memory must expire."""
+
+    def __init__(self, *, topic: str) -> None:
+        super().__init__(f"topic {topic!r} has no retention; its records are remembered in memory")

@@ -2,9 +2,11 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings
 
+from facilitair_agent_worker.errors import RenewalTooRareError
+from facilitair_agent_worker.lease import Lease
 from facilitair_runtime.settings import Group, Home, ProcessGroup, config
 
 
@@ -32,8 +34,28 @@ class AgentWorkerSettings(BaseSettings):
         4 * 1024 * 1024, description="An answer longer than this fails its attempt."
     )
     lease_s: Annotated[float, Field(gt=0)] = Field(
-        30.0, description="A claim is not used any more after a third of this (R19)."
+        30.0,
+        description="Silence after which a claimant counts as dead; the same for all workers."
+        " A claim that is not used within a third of it is given up.",
+    )
+    renew_s: Annotated[float, Field(gt=0)] | None = Field(
+        None,
+        description="Time between two signs of life of a claimant; default is a third of lease_s.",
     )
     simulator_url: str | None = Field(
         None, description="Where a simulator answers; set by who starts one."
     )
+
+    @field_validator("renew_s")
+    @classmethod
+    def _renewals_fit_the_lease(cls, renew_s: float | None, info: ValidationInfo) -> float | None:
+        lease_s = info.data.get("lease_s")
+        if renew_s is not None and lease_s is not None and renew_s > lease_s / 2:
+            raise RenewalTooRareError(lease_s=lease_s)
+        return renew_s
+
+    @property
+    def lease(self) -> Lease:
+        """Lease and renewal together."""
+        renew_s = self.lease_s / 3 if self.renew_s is None else self.renew_s
+        return Lease(lease_s=self.lease_s, renew_s=renew_s)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from facilitair_agent_worker.days import Days
 from facilitair_agent_worker.ledger import AttemptKey
 from facilitair_events.keys import split_collaboration_key, task_key
 from facilitair_events.work import StopAttempts
@@ -9,20 +10,24 @@ from facilitair_messaging.messages import Incoming
 
 
 class Stops:
-    """Remembers every stop that the topic still holds, and wakes the attempt that runs."""
+    """Remembers every stop that the topic still holds, and wakes the attempt that runs.
 
-    def __init__(self) -> None:
-        self._stopped: dict[AttemptKey, str] = {}
+    That is more than R23 asks for: the topic is read from its beginning, not from the time of the
+    oldest task that is not committed. ``kept_ms`` is at least how long tasks are kept.
+    """
+
+    def __init__(self, *, kept_ms: int) -> None:
+        self._stopped: Days[AttemptKey, str] = Days(kept_ms=kept_ms)
         self._running: dict[AttemptKey, Callable[[], None]] = {}
 
     def apply(self, incoming: Incoming) -> None:
-        """Take in one record of the topic."""
+        """Take in one record of the topic. Raises KeyFormatError for a wrong key."""
         if not isinstance(incoming.data, StopAttempts):
             return
         tenant, collaboration = split_collaboration_key(incoming.record.key or b"")
         for ref in incoming.data.attempts:
             key = AttemptKey(task_key(tenant, collaboration, ref.path), ref.attempt)
-            self._stopped[key] = incoming.data.reason
+            self._stopped.put(key, incoming.data.reason, at_ms=incoming.record.timestamp_ms)
             wake = self._running.get(key)
             if wake is not None:
                 wake()
@@ -34,7 +39,7 @@ class Stops:
     def watch(self, key: AttemptKey, wake: Callable[[], None]) -> None:
         """Call ``wake`` once when the attempt is stopped, also when it was already."""
         self._running[key] = wake
-        if key in self._stopped:
+        if self._stopped.get(key) is not None:
             wake()
 
     def unwatch(self, key: AttemptKey) -> None:

@@ -14,6 +14,8 @@ from facilitair_events.stream import Token
 from facilitair_events.topics import COLLABORATION_STREAM
 from facilitair_messaging.errors import ProduceUnknownError
 from facilitair_messaging.ports import Message, Producer
+from facilitair_observability import names
+from facilitair_observability.metrics import Metrics
 
 TOKEN_TYPE: Final = b"facilitair.token.v1"
 
@@ -58,9 +60,10 @@ class AttemptStream:
 class TokenWriter:
     """Sends what attempts write, in order, each record until it is acked."""
 
-    def __init__(self, *, producer: Producer, read_back: ReadBack) -> None:
+    def __init__(self, *, producer: Producer, read_back: ReadBack, metrics: Metrics) -> None:
         self._producer = producer
         self._read_back = read_back
+        self._metrics = metrics
         self._dirty: dict[int, AttemptStream] = {}
         self._flushes: list[asyncio.Future[None]] = []
         self._wake = asyncio.Event()
@@ -95,6 +98,7 @@ class TokenWriter:
             flushes, self._flushes = self._flushes, []
             messages = [message for stream in streams.values() for message in stream.take()]
             await self._send(messages)
+            self._metrics.count(names.STREAM_CHUNKS, len(messages))
             for flush in flushes:
                 if not flush.done():
                     flush.set_result(None)

@@ -18,7 +18,14 @@ from facilitair_events.topics import (
     COLLABORATION_STREAM,
     LLM_CALLS,
 )
-from facilitair_events.work import CallClaimed, CallDone, Correction, FinishedCall, StepOutput
+from facilitair_events.work import (
+    CallClaimed,
+    CallDone,
+    CallVoided,
+    Correction,
+    FinishedCall,
+    StepOutput,
+)
 from facilitair_llm.errors import ProviderError
 from facilitair_testing.desk import Desk, task
 from facilitair_testing.eventually import eventually
@@ -322,13 +329,25 @@ async def test_an_input_that_cannot_be_rendered_fails_without_a_call(
     assert (attempt.fault.code, model.requests) == ("input_invalid", [])
 
 
-async def test_an_unknown_provider_fails_without_a_call(desk: Desk, run_worker: RunWorker) -> None:
+async def test_r24_an_unknown_provider_is_claimed_voided_and_answered(
+    desk: Desk, run_worker: RunWorker
+) -> None:
     stranger = replace(agent("coder"), models=(Model(name="m", provider="q"),))
-    async with run_worker(ScriptedModel("x")):
+    model = ScriptedModel("x")
+    async with run_worker(model) as worker:
         await desk.give(task(agent=stranger))
         [attempt] = await desk.wait_for(COLLABORATION_INBOX, 1)
+        claim, void, done = await desk.wait_for(LLM_CALLS, 3)
+        # A worker that has the provider gets the task again: the attempt is closed.
+        worker.models["q"] = model
+        await desk.give(task(agent=stranger))
+        await desk.give(task("b"))
+        await desk.wait_for(COLLABORATION_INBOX, 3)
     assert attempt.fault.code == "provider_unknown"
-    assert await desk.read(LLM_CALLS) == []
+    assert isinstance(claim, CallClaimed)
+    assert isinstance(void, CallVoided)
+    assert (done.outcome, done.last) == ("void", True)
+    assert len(model.requests) == 1
 
 
 async def test_an_answer_over_the_limit_is_cut_and_fails(desk: Desk, run_worker: RunWorker) -> None:

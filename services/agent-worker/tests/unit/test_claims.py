@@ -5,13 +5,17 @@ import itertools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
+from prometheus_client import CollectorRegistry
+
 from facilitair_agent_worker.claims import Claims
-from facilitair_agent_worker.following import Follower
 from facilitair_agent_worker.ledger import AttemptKey, Ledger
+from facilitair_agent_worker.log_time import LogTime
 from facilitair_events.envelope import Envelope
 from facilitair_events.topics import LLM_CALLS
 from facilitair_messaging.errors import ProduceUnknownError
+from facilitair_messaging.following import Follower, readable
 from facilitair_messaging.ports import Ack, Log, Message, Producer
+from facilitair_observability.metrics import Metrics
 
 KEY = AttemptKey("local:c1:a", 1)
 CAUSE = Envelope(
@@ -43,15 +47,17 @@ async def claimant(
     async with log.producer() as producer:
         claims = Claims(
             producer=Doubtful(producer, written=written or []),
-            ledger=Ledger(),
+            ledger=Ledger(kept_ms=1_000, time=LogTime(longest_gap_ms=1_000)),
             incarnation=name,
             clock_s=lambda: 0.0,
             wall_ms=lambda: 0,
             new_nonce=lambda: f"{name}-{next(count)}",
+            retry_s=0.0,
         )
-        follower = Follower(log=log, topic=LLM_CALLS, apply=claims.apply)
+        metrics = Metrics(CollectorRegistry())
+        follower = Follower(log=log, topic=LLM_CALLS, apply=readable(claims.apply, metrics=metrics))
         task = asyncio.create_task(follower.run())
-        await follower.ready.wait()
+        await follower.wait_ready()
         try:
             yield claims
         finally:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from facilitair_agent_worker.tokens import AttemptStream, TokenWriter
 from facilitair_events import codec
@@ -13,6 +14,7 @@ from facilitair_events.stream import Token
 from facilitair_events.topics import COLLABORATION_STREAM
 from facilitair_messaging.errors import ProduceUnknownError
 from facilitair_messaging.ports import Ack, Message
+from facilitair_observability.metrics import Metrics
 
 
 class FlakyLog:
@@ -42,7 +44,7 @@ class FlakyLog:
 
 @asynccontextmanager
 async def writing(log: FlakyLog) -> AsyncIterator[TokenWriter]:
-    writer = TokenWriter(producer=log, read_back=log)
+    writer = TokenWriter(producer=log, read_back=log, metrics=Metrics(CollectorRegistry()))
     task = asyncio.create_task(writer.run())
     try:
         yield writer
