@@ -114,6 +114,9 @@ class Stage:
         key = collaboration_key("local", collaboration).encode()
         return Message(COLLABORATION_STREAM, key, codec.encode(data), headers)
 
+    def event(self, collaboration: str, event: Any) -> Message:
+        return event_copy(collaboration, event)
+
     def announcement(self, collaboration: str, attempt: int, *, step: str = "coder") -> Message:
         kind = AttemptStarted if attempt == 1 else AttemptReset
         data = kind(

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import httpx
 import pytest
 
+from facilitair_events.collaboration import StepSkipped
+from facilitair_events.envelope import instant
 from facilitair_gateway.fanout import parse_cursor
 from facilitair_testing.eventually import eventually
 
@@ -305,6 +307,20 @@ async def test_s09_a_stopping_gateway_sends_viewers_away_with_a_hint(start, tmp_
         response = await leaving
     assert response.text.endswith("retry: 321\n\n")
     assert "event: step.scheduled" in response.text
+
+
+async def test_r12_a_viewer_is_told_when_events_are_missing(
+    submit, http, stage, orchestrator
+) -> None:
+    """What is lost on the stream is not skipped in silence."""
+    ident = (await submit())["id"]
+    whole = asyncio.create_task(watch(http, ident))
+    lost = StepSkipped(collaboration=ident, seq=99, at=instant(0), step="x", reason="when")
+    await stage.write(stage.event(ident, lost))
+    frames = await asyncio.wait_for(whole, 20)
+    assert frames[-1].kind == "gap"
+    assert json.loads(frames[-1].data)["reason"] == "events_missing"
+    assert frames[-1].id == frames[-2].id
 
 
 async def test_chunks_of_an_attempt_older_than_the_last_reset_are_not_shown(
