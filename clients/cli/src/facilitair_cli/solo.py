@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
@@ -20,6 +21,8 @@ from facilitair_gateway import app as gateway
 from facilitair_gateway.settings import GatewaySettings
 from facilitair_llm.endpoints import Endpoints, resolve_endpoints
 from facilitair_llm.errors import EndpointsError
+from facilitair_llm.simulator.settings import SimulatorSettingsError
+from facilitair_llm.simulator.settings import read_settings as read_simulator_settings
 from facilitair_messaging.adapters.embedded.errors import LogFormatError, LogLockedError
 from facilitair_messaging.ports import Log
 from facilitair_orchestrator import app as orchestrator
@@ -77,6 +80,11 @@ def read_settings(*, port: int | None) -> SoloSettings:
             found[name] = load(settings, known=known, **more)
         except SettingsError as error:
             faults += error.faults
+    try:
+        # What is misspelt was told already, whoever's it was.
+        read_simulator_settings({n: v for n, v in os.environ.items() if n in _OTHER_NAMES})
+    except SimulatorSettingsError as error:
+        faults += error.faults
     if faults:
         raise StartError(faults=faults)
     return SoloSettings(**found)

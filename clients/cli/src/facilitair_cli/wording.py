@@ -18,7 +18,8 @@ def money(cost: Decimal | None) -> str:
         return "cost unknown"
     if cost == 0 or cost >= 1:
         return f"${cost.quantize(_CENT)}"
-    return f"${cost:.6f}".rstrip("0").rstrip(".")
+    whole, _, part = f"{cost:.6f}".partition(".")
+    return f"${whole}.{part.rstrip('0'):0<2}"
 
 
 def spent(totals: Totals) -> str:

@@ -1,0 +1,176 @@
+import io
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from facilitair_cli.live_screen import LiveScreen
+from facilitair_cli.screens import JsonScreen, PlainScreen
+from facilitair_cli.terminal_text import harmless, one_line
+from facilitair_client import Event, Submitted, Transcript
+
+SUBMITTED = Submitted(id="c1", status="accepted", stream="/s", cursor="0-1-0")
+TOTALS = {"usage": {"input_tokens": 5, "output_tokens": 1234}, "calls": 1, "cost_usd": "0.5"}
+NASTY = "\x1b[2Jclear \x9b31m red \x07 bell \r over \u202e right [bold]x[/bold] :smile:"
+
+
+def story(text="hello\nworld", step="coder"):
+    output = {"size": len(text.encode()), "text": {"k": None, "v": text}}
+    middle = len(text) // 2
+    attempt = {"step": step, "agent": "coder", "attempt": 1}
+    return [
+        Event(
+            "0-2-1", "collaboration.accepted", {"collaboration": "c1", "seq": 1, "workflow": "w"}
+        ),
+        Event("0-3-2", "step.scheduled", {"seq": 2, "model": "m", **attempt}),
+        Event("0-4-2", "attempt.started", {"model": "m", "simulated": True, **attempt}),
+        Event("0-5-2", "token", {"index": 0, "text": text[:middle], **attempt}),
+        Event("0-6-2", "token", {"index": 1, "text": text[middle:], **attempt}),
+        Event(
+            "0-7-3", "attempt.completed", {"seq": 3, "output": output, "totals": TOTALS, **attempt}
+        ),
+        Event(
+            "0-8-4",
+            "collaboration.completed",
+            {"collaboration": "c1", "seq": 4, "step": step, "duration_ms": 1200, "totals": TOTALS},
+        ),
+    ]
+
+
+def played(screen, events):
+    transcript = Transcript()
+    screen.submitted(SUBMITTED)
+    for event in events:
+        if transcript.apply(event):
+            screen.event(event, transcript)
+    screen.end(transcript, files=["out/a.py"])
+
+
+def plain(events):
+    out = io.StringIO()
+    played(PlainScreen(out), events)
+    return out.getvalue()
+
+
+def live(events, **more):
+    console = Console(
+        file=io.StringIO(), width=80, height=20, markup=False, emoji=False, highlight=False, **more
+    )
+    played(LiveScreen(console), events)
+    return console.file.getvalue()
+
+
+def test_plain_lines_tell_who_what_and_the_end():
+    text = plain(story())
+    assert "--- coder (attempt 1, simulated) ---\nhello\nworld\n" in text
+    assert "5 tokens in, 1,234 out, $0.50" in text
+    assert text.endswith("id: c1\nfiles: out/a.py\n")
+    assert "completed in 1.2 s" in text
+
+
+def test_the_result_is_not_told_twice_in_a_row():
+    assert plain(story()).count("hello") == 1
+    other = [
+        Event("0-7-3", "attempt.started", {"step": "b", "agent": "b", "attempt": 1, "model": "m"}),
+        *story()[-1:],
+    ]
+    text = plain([*story()[:-1], *other])
+    assert text.count("hello") == 2
+    assert "=== result: coder ===" in text
+
+
+def test_steps_that_write_at_the_same_time_stand_under_their_own_headings():
+    events = story()[:4]
+    attempt = {"step": "b", "agent": "other", "attempt": 1}
+    events += [
+        Event(None, "attempt.started", {"model": "m", **attempt}),
+        Event(None, "token", {"index": 0, "text": "mine", **attempt}),
+        story()[4],
+    ]
+    text = plain(events)
+    assert (
+        "hello\n--- other (b, attempt 1) ---\nmine\n--- coder (attempt 1, simulated) ---\n" in text
+    )
+
+
+def test_a_new_attempt_starts_over():
+    events = story()[:4]
+    attempt = {"step": "coder", "agent": "coder", "attempt": 2}
+    fault = {"code": "timeout", "message": "too slow"}
+    events += [
+        Event(
+            None,
+            "attempt.failed",
+            {"seq": 3, "fault": fault, "totals": {}, **attempt, "attempt": 1},
+        ),
+        Event(None, "attempt.reset", {"model": "m", "simulated": True, **attempt}),
+        Event(None, "token", {"index": 0, "text": "again", **attempt}),
+    ]
+    text = plain(events)
+    assert "failed: too slow (timeout)" in text
+    assert "--- coder (attempt 2, simulated): starts over ---\nagain" in text
+
+
+def test_what_steers_a_terminal_is_taken_out_of_plain_lines():
+    text = plain(story(NASTY))
+    assert not set(text) & set("\x1b\x9b\x07\r\u202e")
+    assert "[bold]x[/bold] :smile:" in text
+
+
+def test_model_text_is_no_markup_and_steers_nothing_in_the_live_picture():
+    text = live(story(NASTY), force_terminal=False)
+    assert not set(text) & set("\x1b\x9b\x07\u202e")
+    assert "[bold]x[/bold] :smile:" in text
+    drawn = live(story(NASTY), force_terminal=True, color_system="truecolor")
+    assert "\x1b[2Jclear" not in drawn
+    assert not set(drawn) & set("\x9b\x07\u202e")
+
+
+def test_the_live_picture_tells_what_is_settled_and_the_end():
+    text = live(story(), force_terminal=False)
+    assert "coder (attempt 1, simulated)" in text
+    assert "completed in 1.2 s" in text
+    assert "id: c1" in text
+
+
+def test_an_unknown_cost_is_not_zero():
+    end = story()[-1]
+    priceless = {**end.data, "totals": {"usage": {}, "calls": 1}}
+    assert "cost unknown" in plain([*story()[:-1], Event(end.id, end.kind, priceless)])
+
+
+def test_json_lines_are_events_between_submitted_and_summary():
+    out = io.StringIO()
+    played(JsonScreen(out), story(NASTY))
+    assert out.getvalue().isascii()
+    lines = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [line["kind"] for line in lines] == [
+        "submitted",
+        *(event.kind for event in story()),
+        "summary",
+    ]
+    assert [line["id"] for line in lines[1:-1]] == [event.id for event in story()]
+    assert lines[1]["data"] == story()[0].data
+    assert lines[-1]["data"]["result"] == NASTY
+    assert lines[-1]["data"]["files"] == ["out/a.py"]
+
+
+@given(st.text())
+def test_harmless_text_holds_no_control_character_but_line_feed_and_tab(text):
+    found = harmless(text)
+    assert all(ord(c) >= 32 and not 0x7F <= ord(c) < 0xA0 for c in found if c not in "\n\t")
+    kept = "".join(c for c in text if c in found)
+    assert harmless(found) == found
+    assert len(found) <= len(text)
+    assert set(found) <= set(kept)
+
+
+def test_text_with_nothing_to_take_out_is_left_alone():
+    text = "naïve 👩‍👩‍👧 日本語\n\tx"
+    assert harmless(text) == text
+
+
+def test_one_line_is_short_and_one_line():
+    assert one_line("a\n  b\tc", limit=10) == "a b c"
+    assert one_line("x" * 20, limit=10) == "x" * 9 + "…"
