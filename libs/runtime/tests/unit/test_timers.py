@@ -219,3 +219,50 @@ async def test_dropped_timers_do_not_pile_up():
     for number in range(5_000):
         written.arm((f"t{number}", 1_000_000 + number))
     assert len(written.timers._heap) < 200  # noqa: SLF001 - the leak would be here
+
+
+async def test_a_written_timer_is_not_written_again_when_dropped_ones_are_cleared_away():
+    written = _Written()
+    written.arm(("a", 900))
+    await _ran(written.timers)
+    for number in range(500):
+        written.arm((f"t{number}", 1_000_000 + number), key="t:b")
+    await _ran(written.timers)
+    assert written.written == ["a"]
+
+
+async def test_a_timer_that_came_early_waits_for_what_is_missing():
+    written = _Written()
+    written.arm(("a", 900))
+    await _ran(written.timers)
+    written.timers.read(TP, "t:a", timer_id="a", at_ms=400)
+    written.now += 499
+    await _ran(written.timers)
+    assert written.written == ["a"]
+    written.now += 1
+    await _ran(written.timers)
+    assert written.written == ["a", "a"]
+
+
+async def test_timers_move_with_their_partition(open_log):
+    keys = [f"t:k{number}" for number in range(6)]
+    async with open_log(partitions=3) as log:
+        waits = [
+            ledger.record(ledger.Wait(name="soon", delay_ms=500), key=key, id=f"w-{key}")
+            for key in keys
+        ]
+        await histories.append(log, *waits)
+        async with histories.running(histories.keyed(log, partitions=3)):
+            await eventually(lambda: histories.settled(log))
+            second = histories.keyed(log, member="ledger-1", partitions=3)
+            async with histories.running(second):
+                await eventually(second.ready)
+
+                async def all_rang():
+                    events = histories.applied(await histories.records(log, ledger.EVENTS))
+                    return set(events) == set(keys)
+
+                await eventually(all_rang)
+                await eventually(lambda: histories.settled(log))
+        assert sorted(record.key.decode() for record in await _fired(log)) == keys
+        await histories.check(log)

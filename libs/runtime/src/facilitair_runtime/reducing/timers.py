@@ -158,7 +158,11 @@ class Timers:
 
     def _push(self, place: _Place, wake_ms: int) -> None:
         if len(self._heap) > 2 * len(self._armed) + _SLACK:
-            self._heap = [(armed.wake_ms, at) for at, armed in self._armed.items()]
+            self._heap = [
+                (armed.wake_ms, at)
+                for at, armed in self._armed.items()
+                if at != place and armed.wake_ms != _NOT_AGAIN
+            ]
             heapq.heapify(self._heap)
         heapq.heappush(self._heap, (wake_ms, place))
         if self._heap[0][1] == place:
