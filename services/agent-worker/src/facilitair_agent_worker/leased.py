@@ -1,7 +1,7 @@
 """Fleet: claimants renew, owners of partitions watch, and the log's own time decides (R20)."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 import structlog
@@ -24,8 +24,11 @@ class LeasedSilence:
     tick is read, by the append times read so far.
     """
 
-    def __init__(self, means: Means) -> None:
+    def __init__(
+        self, means: Means, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
         self._means = means
+        self._sleep = sleep
         self._held: dict[AttemptKey, Claim] = {}
         self._watched: set[int] = set()
         self._declaring: set[AttemptKey] = set()
@@ -99,7 +102,7 @@ class LeasedSilence:
     async def _renew(self) -> None:
         pause_s = self._means.lease.renew_s
         while True:
-            await asyncio.sleep(pause_s)
+            await self._sleep(pause_s)
             pause_s = self._means.lease.renew_s
             if not self._held:
                 continue
@@ -111,7 +114,7 @@ class LeasedSilence:
 
     async def _tick(self) -> None:
         while True:
-            await asyncio.sleep(self._means.lease.tick_s)
+            await self._sleep(self._means.lease.tick_s)
             foreign = [keys[0] for keys in map(self._foreign, self._watched) if keys]
             if not foreign:
                 continue

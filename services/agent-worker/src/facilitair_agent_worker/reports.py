@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final
 
 import structlog
 from msgspec import Struct
 
+from facilitair_agent_worker.claims import RETRY_S
 from facilitair_events.envelope import Envelope, timestamp
 from facilitair_events.ids import derive
 from facilitair_events.keys import collaboration_key, split_task_key
@@ -16,17 +16,18 @@ from facilitair_messaging.errors import ProduceUnknownError
 from facilitair_messaging.messages import caused_by, message
 from facilitair_messaging.ports import Producer
 
-_RETRY_S: Final = 0.2
-
 Report = CallReported | AttemptReported
 
 
 class Reports:
     """Appends to the inbox until it is acked; a report that is there twice counts once (R11)."""
 
-    def __init__(self, *, producer: Producer, wall_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, *, producer: Producer, wall_ms: Callable[[], int], retry_s: float = RETRY_S
+    ) -> None:
         self._producer = producer
         self._wall_ms = wall_ms
+        self._retry_s = retry_s
 
     async def send(self, task: str, reports: Sequence[Report], *, cause: Envelope) -> None:
         """Append the reports of one attempt, in order, in one go."""
@@ -46,7 +47,7 @@ class Reports:
                 await self._producer.send(messages)
             except ProduceUnknownError as error:
                 structlog.get_logger().warning("report sent again", reason=str(error))
-                await asyncio.sleep(_RETRY_S)
+                await asyncio.sleep(self._retry_s)
             else:
                 return
 

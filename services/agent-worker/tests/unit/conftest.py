@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from facilitair_agent_worker.app import AgentWorker, build_app
+from facilitair_agent_worker.exclusive import ExclusiveSilence
 from facilitair_agent_worker.settings import AgentWorkerSettings
+from facilitair_agent_worker.silence import BuildSilence
 from facilitair_events.layout import topics_dir
 from facilitair_events.registry import Registry
 from facilitair_llm.endpoints import Endpoint, Endpoints
@@ -42,12 +44,16 @@ def run_worker(log: EmbeddedLog, tmp_path: Path) -> RunWorker:
 
     @asynccontextmanager
     async def run(
-        model: ScriptedModel, *, on: Log | None = None, **settings: Any
+        model: ScriptedModel,
+        *,
+        on: Log | None = None,
+        silence: BuildSilence = ExclusiveSilence,
+        **settings: Any,
     ) -> AsyncIterator[AgentWorker]:
         endpoint = Endpoint(provider="p", base_url="http://127.0.0.1:9/v1")
         endpoints = Endpoints(by_provider={"p": endpoint}, default_provider="p")
         config = AgentWorkerSettings(home=tmp_path, **settings)
-        async with build_app(config, on or log, endpoints=endpoints) as worker:
+        async with build_app(config, on or log, endpoints=endpoints, silence=silence) as worker:
             worker.models["p"] = model
             stop = asyncio.Event()
             running = asyncio.create_task(worker.run(stop))
