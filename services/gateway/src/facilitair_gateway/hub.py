@@ -12,8 +12,9 @@ from typing import Final
 import structlog
 
 from facilitair_events.topics import COLLABORATION_STREAM
+from facilitair_gateway.delivery import Delivery
 from facilitair_gateway.errors import ExpiredCursorError, ForeignCursorError, FutureCursorError
-from facilitair_gateway.fanout import Cursor, Entry, Verdict, entry_of, frame, gap_frame
+from facilitair_gateway.fanout import Cursor, Entry, entry_of
 from facilitair_gateway.replay import Replayer
 from facilitair_gateway.ring import Channel, Ring, weight
 from facilitair_gateway.viewer import Source, Viewer
@@ -30,10 +31,6 @@ _BATCH: Final = 1000
 _POLL_S: Final = 5.0
 _HEARTBEAT_CHECKS: Final = 5
 _EXPIRE_S: Final = 60.0
-
-_SLOW: Final = "events came faster than they were read; read on from this cursor"
-_MISSING: Final = "events are missing here; what the collaboration did can be described still"
-_EXPIRED: Final = "the events here expired while they were read"
 
 
 class StreamHub:
@@ -54,7 +51,7 @@ class StreamHub:
     ) -> None:
         self._log = source
         self._ring_bytes = ring_bytes
-        self._client_buffer_bytes = client_buffer_bytes
+        self._delivery = Delivery(client_buffer_bytes=client_buffer_bytes, metrics=metrics)
         self._heartbeat_s = heartbeat_s
         self._metrics = metrics
         self._rings: dict[int, Ring[Viewer]] = {}
@@ -176,21 +173,8 @@ class StreamHub:
             viewer.wake()
 
     def take(self, viewer: Viewer) -> bytes:
-        """What a viewer is to be sent now, as joined frames; empty when it has to wait.
-
-        Sets ``ended`` once its last frame is in what this returns.
-        """
-        if viewer.ended:
-            return b""
-        if self._is_slow(viewer):
-            return self._end(viewer, viewer.cursor, reason="slow", message=_SLOW)
-        while entries := self.next_entries(viewer):
-            frames, over = self._frames(viewer, entries)
-            if frames or over:
-                return b"".join(frames)
-        if viewer.fault is not None:
-            return self._end(viewer, viewer.cursor, reason="expired", message=_EXPIRED)
-        return b""
+        """What a viewer is to be sent now, as joined frames; empty when it has to wait."""
+        return self._delivery.take(viewer, self.next_entries)
 
     def next_entries(self, viewer: Viewer) -> list[Entry]:
         """The next entries for a viewer, none left out and none twice; empty when it has to wait.
@@ -215,35 +199,6 @@ class StreamHub:
             viewer.consumed = channel.appended
             viewer.live = True
         return entries
-
-    def _is_slow(self, viewer: Viewer) -> bool:
-        channel = viewer.channel
-        if not viewer.live or channel is None:
-            return False
-        return channel.appended - viewer.consumed > self._client_buffer_bytes
-
-    def _frames(self, viewer: Viewer, entries: Sequence[Entry]) -> tuple[list[bytes], bool]:
-        """The frames of what a viewer was not sent before, and whether nothing follows them."""
-        frames: list[bytes] = []
-        for entry in entries:
-            verdict = viewer.progress.admit(entry)
-            if verdict is Verdict.MISSING:
-                log.error("events missing on the stream", partition=viewer.partition, seq=entry.seq)
-                cursor = Cursor(viewer.partition, entry.offset, viewer.progress.seq)
-                frames.append(self._end(viewer, cursor, reason="events_missing", message=_MISSING))
-                return frames, True
-            if verdict is Verdict.SEND:
-                frames.append(frame(entry, partition=viewer.partition, seq=viewer.progress.seq))
-            if entry.terminal:
-                viewer.ended = True
-                return frames, True
-        return frames, False
-
-    def _end(self, viewer: Viewer, cursor: Cursor, *, reason: str, message: str) -> bytes:
-        viewer.ended = True
-        self._metrics.count(names.STREAM_GAPS, reason=reason)
-        log.info("viewer cut off", reason=reason, partition=viewer.partition)
-        return gap_frame(cursor, reason=reason, message=message)
 
     def _route(self, viewer: Viewer) -> None:
         """Find out who serves a viewer from its position on."""

@@ -1,0 +1,71 @@
+"""What a viewer is sent of its entries: frames in one piece, and the end with its reason."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import structlog
+
+from facilitair_gateway.fanout import Cursor, Entry, Verdict, frame, gap_frame
+from facilitair_gateway.viewer import Viewer
+from facilitair_observability import names
+from facilitair_observability.metrics import Metrics
+
+log = structlog.get_logger(__name__)
+
+_SLOW: Final = "events came faster than they were read; read on from this cursor"
+_MISSING: Final = "events are missing here; what the collaboration did can be described still"
+_EXPIRED: Final = "the events here expired while they were read"
+
+
+class Delivery:
+    """Turns entries into frames, and cuts off who cannot be sent any more."""
+
+    def __init__(self, *, client_buffer_bytes: int, metrics: Metrics) -> None:
+        self._client_buffer_bytes = client_buffer_bytes
+        self._metrics = metrics
+
+    def take(self, viewer: Viewer, next_entries: Callable[[Viewer], list[Entry]]) -> bytes:
+        """What a viewer is to be sent now, as joined frames; empty when it has to wait.
+
+        Sets ``ended`` once its last frame is in what this returns.
+        """
+        if viewer.ended:
+            return b""
+        if self._is_slow(viewer):
+            return self._end(viewer, viewer.cursor, reason="slow", message=_SLOW)
+        while entries := next_entries(viewer):
+            frames, over = self._frames(viewer, entries)
+            if frames or over:
+                return b"".join(frames)
+        if viewer.fault is not None:
+            return self._end(viewer, viewer.cursor, reason="expired", message=_EXPIRED)
+        return b""
+
+    def _is_slow(self, viewer: Viewer) -> bool:
+        channel = viewer.channel
+        if not viewer.live or channel is None:
+            return False
+        return channel.appended - viewer.consumed > self._client_buffer_bytes
+
+    def _frames(self, viewer: Viewer, entries: Sequence[Entry]) -> tuple[list[bytes], bool]:
+        """The frames of what a viewer was not sent before, and whether nothing follows them."""
+        frames: list[bytes] = []
+        for entry in entries:
+            verdict = viewer.progress.admit(entry)
+            if verdict is Verdict.MISSING:
+                log.error("events missing on the stream", partition=viewer.partition, seq=entry.seq)
+                cursor = Cursor(viewer.partition, entry.offset, viewer.progress.seq)
+                frames.append(self._end(viewer, cursor, reason="events_missing", message=_MISSING))
+                return frames, True
+            if verdict is Verdict.SEND:
+                frames.append(frame(entry, partition=viewer.partition, seq=viewer.progress.seq))
+            if entry.terminal:
+                viewer.ended = True
+                return frames, True
+        return frames, False
+
+    def _end(self, viewer: Viewer, cursor: Cursor, *, reason: str, message: str) -> bytes:
+        viewer.ended = True
+        self._metrics.count(names.STREAM_GAPS, reason=reason)
+        log.info("viewer cut off", reason=reason, partition=viewer.partition)
+        return gap_frame(cursor, reason=reason, message=message)

@@ -1,0 +1,106 @@
+"""The life of one gateway: catch up, apply the definitions, serve, send everybody away."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+from starlette.types import ASGIApp
+
+from facilitair_gateway.adapters.uvicorn_server import serving, url_of
+from facilitair_gateway.applying import Applied, apply
+from facilitair_gateway.definitions import Catalog
+from facilitair_gateway.hub import StreamHub
+from facilitair_messaging.ports import Producer
+from facilitair_messaging.request_reply import Replies
+from facilitair_messaging.view import CompactedView
+from facilitair_observability.metrics import Metrics
+from facilitair_observability.timestamps import now_ms
+from facilitair_runtime.adapters.run_files import announced
+from facilitair_workflows.documents import CatalogRecord
+
+SERVICE: Final = "gateway"
+
+_LIVE_S: Final = 30.0
+"""The stream is polled at least every few seconds."""
+
+
+class Collaborators(Struct, frozen=True, kw_only=True):
+    """What a gateway works with. ``replies`` opens the reader of answers, for one run."""
+
+    sock: socket.socket
+    home: Path
+    graceful_s: float
+    catalog: CompactedView[CatalogRecord]
+    applied: Applied
+    wanted: Catalog
+    producer: Producer
+    hub: StreamHub
+    replies: Callable[[], AbstractAsyncContextManager[Replies]]
+    api: Callable[[Replies], ASGIApp]
+    metrics: Metrics
+
+
+class Gateway:
+    """One gateway process. Its address is taken when it is built, and served while it runs."""
+
+    def __init__(self, collaborators: Collaborators) -> None:
+        self._with = collaborators
+        self._serving = False
+        self.url: Final = url_of(collaborators.sock)
+
+    @property
+    def metrics(self) -> Metrics:
+        """What it counts."""
+        return self._with.metrics
+
+    @property
+    def hub(self) -> StreamHub:
+        """Who watches what."""
+        return self._with.hub
+
+    def ready(self) -> bool:
+        """Whether requests are served, with all definitions applied."""
+        return self._serving and self._with.catalog.ready and self.hub.started
+
+    def live(self) -> bool:
+        """Whether the stream is being read."""
+        if not self.hub.started:
+            return True
+        return asyncio.get_running_loop().time() - self.hub.polled_at < _LIVE_S
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until ``stop``; then viewers are sent away with a hint and requests may end."""
+        parts = self._with
+        async with parts.replies() as replies, asyncio.TaskGroup() as background:
+            tasks = [
+                background.create_task(parts.catalog.run()),
+                background.create_task(parts.hub.run()),
+            ]
+            await parts.catalog.wait_ready()
+            await apply(
+                parts.wanted,
+                catalog=parts.catalog.items(),
+                applied=parts.applied,
+                producer=parts.producer,
+                now_ms=now_ms,
+            )
+            await parts.hub.wait_started()
+            await self._serve(parts.api(replies), stop)
+            for task in tasks:
+                task.cancel()
+
+    async def _serve(self, api: ASGIApp, stop: asyncio.Event) -> None:
+        parts = self._with
+        async with serving(api, parts.sock, graceful_s=parts.graceful_s) as server:
+            with announced(parts.home, SERVICE, url=self.url):
+                self._serving = True
+                stopping = asyncio.create_task(stop.wait())
+                await asyncio.wait([stopping, server], return_when=asyncio.FIRST_COMPLETED)
+                stopping.cancel()
+                self._serving = False
+            parts.hub.drain()
+        await server
