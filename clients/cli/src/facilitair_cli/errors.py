@@ -107,6 +107,10 @@ class GatewayError(CommandError):
         super().__init__(reason)
 
 
+class UnreachableError(GatewayError):
+    """The gateway is away, or not ready; another try may help."""
+
+
 class NotFoundError(CommandError):
     """What was named does not exist."""
 

@@ -9,6 +9,7 @@ from facilitair_cli.attaching import Attachment
 from facilitair_cli.errors import CommandError
 from facilitair_cli.interrupts import Interrupts, ask
 from facilitair_cli.screens import Screen, note
+from facilitair_cli.talking import translated
 from facilitair_client import (
     ConnectionLostError,
     Event,
@@ -35,27 +36,30 @@ class Outcome:
 
 
 async def events_of(
-    attachment: Attachment, collaboration: str, *, cursor: str | None
+    attached: Attachment, collaboration: str, *, cursor: str | None
 ) -> AsyncIterator[Event]:
-    """Every event once, also over a server that is replaced; see ``Facilitair.stream``."""
+    """Every event once, also over a server that is replaced; see ``Facilitair.stream``.
+
+    Raises RefusedError, NotFoundError and GatewayError.
+    """
     seen, losses = Seen(), 0
     while True:
-        place = await attachment.place()
+        place = await attached.place()
         local = place.pid is not None
         patience = _LOCAL_PATIENCE if local else None
-        async with Facilitair(place.url, place.api_key, patience=patience) as client:
-            stream = client.stream(collaboration, cursor, seen=seen)
-            try:
-                async for event in stream:
-                    losses, cursor = 0, event.id or cursor
-                    yield event
-                return
-            except ConnectionLostError as error:
-                losses += 1
-                if not local or losses > _MOST_LOSSES:
-                    raise
-                cursor = error.cursor or cursor
-                note("the gateway is gone; looking for another …")
+        with translated():
+            async with Facilitair(place.url, place.api_key, patience=patience) as client:
+                try:
+                    async for event in client.stream(collaboration, cursor, seen=seen):
+                        losses, cursor = 0, event.id or cursor
+                        yield event
+                    return
+                except ConnectionLostError as error:
+                    losses += 1
+                    if not local or losses > _MOST_LOSSES:
+                        raise
+                    cursor = error.cursor or cursor
+        note("the gateway is gone; looking for another …")
 
 
 async def watch(

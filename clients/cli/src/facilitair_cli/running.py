@@ -1,6 +1,7 @@
 """``run`` and ``watch``: one collaboration from its task to its end, on one screen."""
 
 import os
+import secrets
 import signal
 import sys
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from facilitair_cli.following import Outcome, events_of, watch
 from facilitair_cli.interrupts import interrupts, is_interactive
 from facilitair_cli.saving import plan, save
 from facilitair_cli.screens import JsonScreen, PlainScreen, Screen, json_text, note
-from facilitair_cli.talking import conversation
+from facilitair_cli.talking import ask
 from facilitair_cli.wanted import Wanted
 from facilitair_client import Submitted, Transcript
 
@@ -62,8 +63,7 @@ async def watch_one(
 ) -> int:
     """Watch a collaboration from a cursor, or from its beginning; returns the exit code."""
     with interrupts() as found:
-        async with conversation(await attached.place()) as client:
-            described = await client.get(collaboration)
+        described = await ask(attached, lambda client: client.get(collaboration))
         screen = choose_screen(as_json=as_json)
         transcript = Transcript()
         outcome = await watch(
@@ -84,18 +84,21 @@ async def watch_one(
 
 
 async def _submit(wanted: Wanted, attached: Attachment) -> Submitted:
-    async with conversation(await attached.place()) as client:
-        return await client.submit(
+    key = secrets.token_hex(16)
+    return await ask(
+        attached,
+        lambda client: client.submit(
             wanted.task,
             workflow=wanted.workflow,
             inputs=wanted.inputs,
             models=wanted.models,
-        )
+            idempotency_key=key,
+        ),
+    )
 
 
 async def _cancel(attached: Attachment, collaboration: str) -> None:
-    async with conversation(await attached.place()) as client:
-        await client.cancel(collaboration, "cancelled at the terminal")
+    await ask(attached, lambda client: client.cancel(collaboration, "cancelled at the terminal"))
 
 
 def _detached(submitted: Submitted, *, as_json: bool) -> int:

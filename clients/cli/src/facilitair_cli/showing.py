@@ -12,7 +12,7 @@ from facilitair_cli.exits import ExitCode
 from facilitair_cli.locating import located
 from facilitair_cli.screens import json_text
 from facilitair_cli.state_folder import StateFolder
-from facilitair_cli.talking import conversation
+from facilitair_cli.talking import ask, conversation
 from facilitair_cli.terminal_text import harmless, one_line
 from facilitair_cli.wording import fault_text, spent
 from facilitair_client import Collaboration, Facilitair, Step, Transcript
@@ -23,12 +23,12 @@ _TEXT_WIDTH = 60
 
 async def show(collaboration: str, attached: Attachment, *, step: str | None, as_json: bool) -> int:
     """Tell what a collaboration is doing, or the final text of one step."""
-    async with conversation(await attached.place()) as client:
-        described = await client.get(collaboration)
-        if step is None:
-            _write(msgspec.to_builtins(described) if as_json else _described(described))
-        else:
-            _write(await _step(client, described, step=step, as_json=as_json))
+    described = await ask(attached, lambda client: client.get(collaboration))
+    if step is None:
+        _write(msgspec.to_builtins(described) if as_json else _described(described))
+        return ExitCode.DONE
+    text = await ask(attached, lambda client: _step(client, described, step=step, as_json=as_json))
+    _write(text)
     return ExitCode.DONE
 
 
@@ -50,8 +50,7 @@ async def cancel(
 
 async def listed(kind: str, attached: Attachment, *, as_json: bool) -> int:
     """List workflows, agents or models."""
-    async with conversation(await attached.place()) as client:
-        rows = await _rows(client, kind)
+    rows = await ask(attached, lambda client: _rows(client, kind))
     _write(rows if as_json else "".join(_row_text(row) for row in rows))
     return ExitCode.DONE
 
