@@ -4,8 +4,16 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from facilitair_events import types
 from facilitair_messaging.adapters.embedded import EmbeddedLog
 from libs.runtime.tests import ledger
+
+
+@pytest.fixture(autouse=True)
+def _ledger_types(monkeypatch):
+    for name, struct in ledger.TYPES.items():
+        monkeypatch.setitem(types.TYPES, name, struct)
+        monkeypatch.setitem(types.NAMES, struct, name)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 from pydantic_settings import BaseSettings
 
+from facilitair_events import types
 from facilitair_messaging.adapters.embedded import EmbeddedLog
 from facilitair_observability.logs import configure
 from facilitair_observability.metrics import Metrics
@@ -85,6 +86,8 @@ def _say(what: object) -> None:
 
 
 if __name__ == "__main__":
+    types.TYPES.update(ledger.TYPES)
+    types.NAMES.update({struct: name for name, struct in ledger.TYPES.items()})
     if sys.argv[1] == "service":
         raise SystemExit(run_service(build_app, load_or_exit(LedgerSettings), service="ledger"))
     configure(service="ledger")

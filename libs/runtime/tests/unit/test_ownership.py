@@ -129,7 +129,9 @@ async def test_r05_heartbeats_go_on_while_states_are_loaded(log):
 
 
 async def test_r05_heartbeats_go_on_while_a_batch_takes_long(log):
+    """And they take nothing out of the log that would have to be read again."""
     polled = asyncio.Event()
+    returned = []
 
     class Slow(FaultyLog):
         async def send(self, producer, messages):
@@ -141,17 +143,52 @@ async def test_r05_heartbeats_go_on_while_a_batch_takes_long(log):
             async with super().consumer(**options) as consumer:
                 poll = consumer.poll
 
-                async def counted(**arguments):
+                async def watched(**arguments):
+                    records = await poll(**arguments)
                     if arguments["wait_s"] == 0:
+                        returned.extend(records)
                         polled.set()
-                    return await poll(**arguments)
+                    return records
 
-                consumer.poll = counted
+                consumer.poll = watched
                 yield consumer
 
-    await histories.append(log, *ledger.puts(1))
-    async with histories.running(histories.keyed(Slow(log), heartbeat_s=0.01)):
-        await histories.append(log, *ledger.puts(2, 3, start=4))
+    await histories.append(log, *ledger.puts(1, 2, 3))
+    async with histories.running(histories.keyed(Slow(log), heartbeat_s=0.01, max_records=1)):
+        await eventually(lambda: histories.settled(log))
+    assert returned == []
+    await histories.check(log)
+
+
+async def test_r05_a_partition_that_is_being_loaded_is_paused(log):
+    loading, go_on = asyncio.Event(), asyncio.Event()
+    returned = []
+
+    async def wait():
+        loading.set()
+        await go_on.wait()
+
+    class Watched(_Interrupted):
+        @asynccontextmanager
+        async def consumer(self, **options):
+            async with super().consumer(**options) as consumer:
+                poll = consumer.poll
+
+                async def watched(**arguments):
+                    records = await poll(**arguments)
+                    returned.extend(records)
+                    return records
+
+                consumer.poll = watched
+                yield consumer
+
+    async with histories.running(histories.keyed(Watched(log, wait))):
+        await loading.wait()
+        await histories.append(log, *ledger.puts(1, 2))
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert returned == []
+        go_on.set()
         await eventually(lambda: histories.settled(log))
     await histories.check(log)
 

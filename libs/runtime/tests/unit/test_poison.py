@@ -109,17 +109,18 @@ async def test_an_unreadable_record_ends_the_key_that_waits_for_it(log):
 
 
 @pytest.mark.parametrize(
-    "broken",
+    "wrong",
     [
-        structs.replace(ledger.puts(1)[0], value=b"\xff\x00"),
-        structs.replace(ledger.puts(1)[0], value=None),
-        structs.replace(ledger.puts(1)[0], headers=()),
-        structs.replace(ledger.puts(1)[0], key=b"\xff\xfe"),
-        structs.replace(ledger.puts(1)[0], key=b""),
-        structs.replace(ledger.puts(1)[0], value=b"[" * 20_000),
+        {"value": b"\xff\x00"},
+        {"value": None},
+        {"headers": ()},
+        {"key": b"\xff\xfe"},
+        {"key": b""},
+        {"value": b"[" * 20_000},
     ],
 )
-async def test_garbage_for_a_key_without_state_is_only_dead_lettered(log, broken):
+async def test_garbage_for_a_key_without_state_is_only_dead_lettered(log, wrong):
+    broken = structs.replace(ledger.puts(1)[0], **wrong)
     await histories.append(log, broken, *ledger.puts(2, key="t:b"))
     await histories.run_dry(FaultyLog(log))
     assert len(await histories.records(log, DLQ)) == 1

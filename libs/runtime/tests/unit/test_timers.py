@@ -266,3 +266,35 @@ async def test_timers_move_with_their_partition(open_log):
                 await eventually(lambda: histories.settled(log))
         assert sorted(record.key.decode() for record in await _fired(log)) == keys
         await histories.check(log)
+
+
+async def test_a_batch_that_ends_after_its_partition_is_gone_arms_nothing(open_log):
+    keys = [f"t:k{number}" for number in range(6)]
+    sending, go_on = asyncio.Event(), asyncio.Event()
+
+    class Slow(FaultyLog):
+        async def send(self, producer, messages):
+            sending.set()
+            await go_on.wait()
+            return await super().send(producer, messages)
+
+    async with open_log(partitions=3) as log:
+        await histories.append(
+            log,
+            *[ledger.record(ledger.Wait(name="s", delay_ms=400), key=key, id=key) for key in keys],
+            *[one for key in keys for one in ledger.puts(2, key=key)],
+        )
+        async with histories.running(histories.keyed(Slow(log), partitions=3)):
+            await sending.wait()
+            second = histories.keyed(log, member="ledger-1", partitions=3)
+            async with histories.running(second):
+                await eventually(second.ready)
+                go_on.set()
+
+                async def all_fired():
+                    return {record.key.decode() for record in await _fired(log)} == set(keys)
+
+                await eventually(all_fired)
+                await eventually(lambda: histories.settled(log))
+        assert sorted(record.key.decode() for record in await _fired(log)) == keys
+        await histories.check(log)
