@@ -6,6 +6,8 @@ from collections.abc import Generator
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ["facilitair_testing.brokers"]
+
 # Two shared cores: how long one example takes says nothing; pytest-timeout bounds the test.
 settings.register_profile("facilitair", deadline=None, print_blob=True)
 settings.load_profile("facilitair")

@@ -45,8 +45,8 @@ def test_set_up_workspace_and_rules_know_the_same_members(root):
     ["[tool.uv.sources]", "[tool.coverage.run]", "root_packages", "workspace contract"],
 )
 def test_an_unlisted_new_library_is_rejected(copy, where):
-    add_member(copy, "libs/native", "native")
-    assert any(f.startswith("libs/native: ") and where in f for f in membership_faults(copy))
+    add_member(copy, "libs/unlisted", "unlisted")
+    assert any(f.startswith("libs/unlisted: ") and where in f for f in membership_faults(copy))
 
 
 def test_an_unlisted_new_service_is_rejected(copy):

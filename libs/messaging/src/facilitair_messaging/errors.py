@@ -59,6 +59,40 @@ class CommitRefusedError(MessagingError):
         super().__init__(f"commit of group {group!r} refused: {reason}")
 
 
+class CommitUnknownError(CommitRefusedError):
+    """The log did not answer: it is not known whether the commit is stored; commit again."""
+
+
+class LogUnavailableError(MessagingError):
+    """The log does not answer: it is away, still starting, or somewhere else. Nothing changed."""
+
+    def __init__(self, *, address: str, wanted: str, reason: str) -> None:
+        self.address = address
+        super().__init__(
+            f"the log at {address} did not answer ({wanted}): {reason}; "
+            "is the cluster running, and is the address right?"
+        )
+
+
+class LogAccessError(MessagingError):
+    """The log refuses this client: wrong credentials, certificate or protocol, or no permission."""
+
+    def __init__(self, *, address: str, wanted: str, reason: str) -> None:
+        self.address = address
+        super().__init__(
+            f"the log at {address} refuses access ({wanted}): {reason}; "
+            "check the credentials, the security protocol, and the permissions of this user"
+        )
+
+
+class TopicConfigError(MessagingError):
+    """A topic exists with settings under which the log's rules do not hold."""
+
+    def __init__(self, *, topic: str, differences: tuple[str, ...]) -> None:
+        self.topic = topic
+        super().__init__(f"topic {topic!r} differs from its declaration: {'; '.join(differences)}")
+
+
 class OffsetOutOfRangeError(MessagingError):
     """A position does not exist: it expired, or was never written."""
 

@@ -15,6 +15,7 @@ from facilitair_messaging.ports import TopicPartition
 from facilitair_testing.conformance.drive import (
     DEADLINE_S,
     append,
+    append_to,
     collect,
     joined,
     messages,
@@ -72,6 +73,8 @@ class CommitConformance:
     async def test_a_commit_of_a_lost_partition_is_refused(self, harness: LogHarness) -> None:
         spec = await harness.topic(partitions=2)
         group = harness.group()
+        for tp in tps(spec):  # what is committed must exist, or the next owner cannot start there
+            await append_to(harness.log, tp, values="ab")
         async with joined(harness.log, group, specs=[spec], name="b") as loser:
             await settle([loser], [spec])
             await loser.consumer.commit(dict.fromkeys(tps(spec), 1))

@@ -39,11 +39,11 @@ def messages(spec: TopicSpec, values: Iterable[str], *, key: str = "k") -> list[
     return [Message(spec.name, key.encode(), value.encode()) for value in values]
 
 
-def key_for(log: Log, tp: TopicPartition) -> str:
+def key_for(log: Log, tp: TopicPartition, *, prefix: str = "key-") -> str:
     """Some key of a partition."""
     return next(
         key
-        for key in (f"key-{n}" for n in range(10_000))
+        for key in (f"{prefix}{n}" for n in range(10_000))
         if log.partition_for(tp.topic, key.encode()) == tp.partition
     )
 

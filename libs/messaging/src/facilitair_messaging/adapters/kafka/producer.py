@@ -1,0 +1,177 @@
+"""Appending records to a cluster: never waits longer than its own time, never guesses (R4)."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+import structlog
+from aiokafka.errors import KafkaError
+
+from facilitair_messaging.adapters.kafka.cluster import Cluster
+from facilitair_messaging.adapters.kafka.connection import Connection
+from facilitair_messaging.adapters.kafka.errors import REFUSALS, KafkaClosedError
+from facilitair_messaging.adapters.kafka.session import GivenUpError, Placed, Session, ack_of
+from facilitair_messaging.adapters.kafka.topics import Topics
+from facilitair_messaging.errors import (
+    MessagingError,
+    ProduceUnknownError,
+    RecordRefusedError,
+    TopicDriftError,
+    UnknownTopicError,
+)
+from facilitair_messaging.ports import Ack, Message
+
+_log = structlog.get_logger()
+
+_CLOSED: Final = "the producer was closed"
+
+
+class KafkaProducer:
+    """Owns one aiokafka producer at a time and replaces it after every doubt.
+
+    A send that is cancelled goes on behind: it spoils the sends of others only if it fails.
+    """
+
+    def __init__(self, *, connection: Connection, cluster: Cluster, topics: Topics) -> None:
+        self._connection = connection
+        self._cluster = cluster
+        self._topics = topics
+        self._session: Session | None = None
+        self._starting = asyncio.Lock()
+        self._known: set[str] = set()
+        self._sends: set[asyncio.Task[list[Ack]]] = set()
+        self._drops: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def send(self, messages: Sequence[Message]) -> list[Ack]:
+        if self._closed:
+            raise KafkaClosedError(what="producer")
+        batch = [self._place(message) for message in messages]
+        if not batch:
+            return []
+        sending = asyncio.create_task(self._send(batch))
+        self._sends.add(sending)
+        sending.add_done_callback(self._finished)
+        try:
+            return await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            if not sending.cancelled():
+                raise  # the caller was cancelled, not the send
+            raise ProduceUnknownError(topics=_topics(batch), reason=_CLOSED) from None
+
+    async def close(self) -> None:
+        """Refuse further sends and end the producer in bounded time."""
+        self._closed = True
+        if self._session is not None:
+            await self._session.close()
+            self._session.give_up(_CLOSED)
+        for sending in self._sends:
+            sending.cancel()
+        if self._sends or self._drops:
+            await asyncio.wait({*self._sends, *self._drops})
+
+    def _place(self, message: Message) -> Placed:
+        """Check one message. Raises RecordRefusedError before anything of the call is appended."""
+        try:
+            spec = self._topics.spec(message.topic)
+        except UnknownTopicError as error:
+            raise RecordRefusedError(topic=message.topic, reason=str(error)) from error
+        size = len(message.key) + len(message.value or b"")
+        size += sum(len(name) + len(value) for name, value in message.headers)
+        if size > spec.max_record_bytes:
+            reason = f"it has {size} bytes, the topic takes {spec.max_record_bytes}"
+            raise RecordRefusedError(topic=message.topic, reason=reason)
+        return Placed(message, self._topics.partition_for(message.topic, message.key))
+
+    def _finished(self, sending: asyncio.Task[list[Ack]]) -> None:
+        self._sends.discard(sending)
+        if not sending.cancelled():
+            sending.exception()  # seen, also when the caller was cancelled
+
+    async def _send(self, batch: list[Placed]) -> list[Ack]:
+        session: Session | None = None
+        acks: list[asyncio.Future[Any]] = []
+        try:
+            async with asyncio.timeout(self._connection.timing.produce_s):
+                await self._check_topics(batch)
+                session = await self._ready()
+                acks = await session.append(batch)
+                return [ack_of(metadata) for metadata in await _all(acks, broken=session.broken)]
+        except REFUSALS as error:
+            self._discard(session, error)
+            topic = _refused(batch, acks) or batch[0].message.topic
+            raise RecordRefusedError(topic=topic, reason=str(error)) from error
+        except (KafkaError, GivenUpError, TimeoutError, OSError) as error:
+            self._discard(session, error)
+            raise ProduceUnknownError(topics=_topics(batch), reason=self._reason(error)) from error
+
+    async def _check_topics(self, batch: list[Placed]) -> None:
+        """Ask once for each topic whether the cluster has it; nothing is appended before."""
+        for topic in {placed.message.topic for placed in batch} - self._known:
+            declared = self._topics.spec(topic).partitions
+            try:
+                actual = await self._cluster.partitions(topic)
+                if actual != declared:
+                    raise TopicDriftError(topic=topic, declared=declared, actual=actual)
+            except (UnknownTopicError, TopicDriftError) as error:
+                raise RecordRefusedError(topic=topic, reason=str(error)) from error
+            except MessagingError as error:
+                raise ProduceUnknownError(topics=_topics(batch), reason=str(error)) from error
+            self._known.add(topic)
+
+    async def _ready(self) -> Session:
+        """The session, started if there is none."""
+        async with self._starting:
+            if self._session is None:
+                session = Session(self._connection)
+                try:
+                    await session.start()
+                except BaseException:
+                    self._drop(session)
+                    raise
+                self._session = session
+            return self._session
+
+    def _discard(self, session: Session | None, error: Exception) -> None:
+        """Give a producer up, for all sends under way; the next send starts another."""
+        if session is None or session is not self._session:
+            return
+        _log.warning("producer discarded", reason=self._reason(error))
+        self._session = None
+        session.give_up(self._reason(error))
+        self._drop(session)
+
+    def _drop(self, session: Session) -> None:
+        dropping = asyncio.create_task(session.drop())
+        self._drops.add(dropping)
+        dropping.add_done_callback(self._drops.discard)
+
+    def _reason(self, error: Exception) -> str:
+        if isinstance(error, TimeoutError) and not str(error):
+            return f"no answer within {self._connection.timing.produce_s:g} s"
+        return f"{type(error).__name__}: {error}"
+
+
+async def _all(acks: "list[asyncio.Future[Any]]", *, broken: "asyncio.Future[None]") -> list[Any]:
+    """Wait for all acks, or for the first error, or until the producer is given up."""
+    together = asyncio.gather(*acks)
+    try:
+        waited: set[asyncio.Future[Any]] = {together, broken}
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        if not together.done():
+            broken.result()
+        return await together
+    finally:
+        together.cancel()
+
+
+def _refused(batch: Sequence[Placed], acks: "list[asyncio.Future[Any]]") -> str | None:
+    """The topic of the first message that was answered with an error."""
+    for placed, ack in zip(batch, acks, strict=False):
+        if ack.done() and not ack.cancelled() and ack.exception() is not None:
+            return placed.message.topic
+    return None
+
+
+def _topics(batch: Sequence[Placed]) -> tuple[str, ...]:
+    return tuple(sorted({placed.message.topic for placed in batch}))

@@ -1,0 +1,1 @@
+"""Fetches, starts and stops real servers without containers, for the launcher and tests."""
