@@ -65,10 +65,12 @@ lint: ready ## ruff, its formatter, mypy strict and the import contracts
 
 schemas: ready ## Generate schemas/ from the Structs, and the table of services in README.md
 	@$(BIN)/python -m tools.schemas
+	@$(BIN)/python -m tools.asyncapi
 	@$(BIN)/python -m tools.service_table
 
 schemas-check: ready ## Fail when schemas/ is stale or a change is not compatible
 	@$(BIN)/python -m tools.schemas --check
+	@$(BIN)/python -m tools.asyncapi --check
 	@$(BIN)/python -m tools.service_table --check
 
 bench: ready ## Measure and print, with the goals beside the numbers

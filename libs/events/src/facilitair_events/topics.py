@@ -12,6 +12,7 @@ LLM_CALLS: Final = "llm-calls"
 WORKER_CONTROL: Final = "worker-control"
 QUERY_REPLIES: Final = "query-replies"
 CATALOG: Final = "catalog"
+TENANTS: Final = "tenants"
 
 TOPICS: Final = (
     COLLABORATION_INBOX,
@@ -24,6 +25,7 @@ TOPICS: Final = (
     WORKER_CONTROL,
     QUERY_REPLIES,
     CATALOG,
+    TENANTS,
 )
 
 SERVICES: Final = frozenset({"agent-worker", "gateway", "orchestrator"})

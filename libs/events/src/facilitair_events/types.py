@@ -4,7 +4,16 @@ from typing import Final
 
 from msgspec import Struct
 
-from facilitair_events import catalog, collaboration, replies, requests, state, stream, work
+from facilitair_events import (
+    catalog,
+    collaboration,
+    replies,
+    requests,
+    state,
+    stream,
+    tenants,
+    work,
+)
 
 TYPES: Final[dict[str, type[Struct]]] = {
     # collaboration-inbox
@@ -50,6 +59,11 @@ TYPES: Final[dict[str, type[Struct]]] = {
     # catalog
     "facilitair.version.published.v1": catalog.VersionPublished,
     "facilitair.label.moved.v1": catalog.LabelMoved,
+    # tenants
+    "facilitair.tenant.created.v1": tenants.TenantCreated,
+    "facilitair.tenant.closed.v1": tenants.TenantClosed,
+    "facilitair.key.issued.v1": tenants.KeyIssued,
+    "facilitair.key.revoked.v1": tenants.KeyRevoked,
 }
 
 NAMES: Final[dict[type[Struct], str]] = {struct: name for name, struct in TYPES.items()}
