@@ -22,8 +22,8 @@ from facilitair_runtime.adapters.run_files import announced
 from facilitair_runtime.app import App, run_until
 from facilitair_runtime.errors import AppEndedError, SettingsError
 from facilitair_runtime.health import serve_health
-from facilitair_runtime.log_file import LogSettings, open_log
-from facilitair_runtime.settings import ProcessGroup, load, read
+from facilitair_runtime.service_log import open_service_log
+from facilitair_runtime.settings import ProcessGroup, load
 from facilitair_runtime.tasks import first_of
 
 DONE: Final = 0
@@ -60,18 +60,27 @@ def load_or_exit(settings: type[L]) -> L:
         raise SystemExit(USAGE) from None
 
 
-def run_service(build_app: BuildApp[S], settings: S, *, service: str) -> int:
+def run_service(
+    build_app: BuildApp[S], settings: S, *, service: str, member: str | None = None
+) -> int:
     """Run a service until SIGTERM or SIGINT; returns the exit code.
 
-    A second signal cuts off what is in flight. 0 stopped, 1 failed, 3 the log is in use.
+    ``member`` names this process among those of the service; its operator's port is announced
+    under that name.
+    A second signal cuts off what is in flight.
+    0 stopped, 1 failed, 2 the settings are wrong, 3 the log is in use.
     """
+    member = service if member is None else member
     configure(service=service, level=settings.process.log_level.lower())
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            runner.run(_serve(build_app, settings, service=service))
+            runner.run(_serve(build_app, settings, service=service, member=member))
         except LogLockedError as error:
             structlog.get_logger().error("refused", reason=str(error))
             return REFUSED
+        except SettingsError as error:
+            structlog.get_logger().error("refused", reason=str(error))
+            return USAGE
         except asyncio.CancelledError:
             return FAILED
         except Exception as group:  # noqa: BLE001 - the last boundary: say why, then end
@@ -80,23 +89,42 @@ def run_service(build_app: BuildApp[S], settings: S, *, service: str) -> int:
     return DONE
 
 
-async def _serve(build_app: BuildApp[S], settings: S, *, service: str) -> None:
+async def _serve(build_app: BuildApp[S], settings: S, *, service: str, member: str) -> None:
     """Open in this order, close in the reverse: log, app, operator's port, announcement."""
     stop = asyncio.Event()
     _stop_on_signals(stop)
-    registry, log_settings = Registry.load(topics_dir()), read(LogSettings)
+    opening = open_service_log(
+        settings.home,
+        Registry.load(topics_dir()),
+        service=service,
+        member=member,
+        stop=stop,
+    )
     with serving(service):
-        async with (
-            open_log(settings.home, registry, settings=log_settings) as log,
-            build_app(settings, log) as app,
-            serve_health(service, lambda: app) as url,
-        ):
-            with announced(settings.home, f"{service}.ops", url=url):
-                structlog.get_logger().info("service started", health=url)
-                await run_until(app, stop, deadline_s=settings.process.deadline_s())
-            if not stop.is_set():
-                raise AppEndedError(service=service)
+        async with opening as log:
+            if log is not None:
+                await _run(build_app, settings, log, service=service, member=member, stop=stop)
     structlog.get_logger().info("service stopped")
+
+
+async def _run(  # noqa: PLR0917 - what runs, told what, on what
+    build_app: BuildApp[S],
+    settings: S,
+    log: Log,
+    *,
+    service: str,
+    member: str,
+    stop: asyncio.Event,
+) -> None:
+    async with (
+        build_app(settings, log) as app,
+        serve_health(service, lambda: app) as url,
+    ):
+        with announced(settings.home, f"{member}.ops", url=url):
+            structlog.get_logger().info("service started", member=member, health=url)
+            await run_until(app, stop, deadline_s=settings.process.deadline_s())
+        if not stop.is_set():
+            raise AppEndedError(service=service)
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:

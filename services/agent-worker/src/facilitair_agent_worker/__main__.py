@@ -19,4 +19,4 @@ if __name__ == "__main__":
         print(error, file=sys.stderr)  # noqa: T201 - before logging is configured
         raise SystemExit(USAGE) from None
     build = partial(build_app, endpoints=endpoints, silence=LeasedSilence)
-    raise SystemExit(run_service(build, settings, service=SERVICE))
+    raise SystemExit(run_service(build, settings, service=SERVICE, member=settings.member))

@@ -17,6 +17,5 @@ if __name__ == "__main__":
     except EndpointsError as error:
         print(error, file=sys.stderr)  # noqa: T201 - before logging is configured
         raise SystemExit(USAGE) from None
-    raise SystemExit(
-        run_service(partial(build_app, endpoints=endpoints), settings, service=SERVICE)
-    )
+    build = partial(build_app, endpoints=endpoints)
+    raise SystemExit(run_service(build, settings, service=SERVICE, member=settings.member))

@@ -76,6 +76,7 @@ async def build_app(
                 Collaborators(
                     sock=sock,
                     home=settings.home,
+                    member=settings.member,
                     # Half of the deadline for open requests, so that what follows has time too.
                     graceful_s=settings.process.deadline_s() / 2,
                     catalog=catalog,

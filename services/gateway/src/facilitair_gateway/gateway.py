@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +33,7 @@ class Collaborators(Struct, frozen=True, kw_only=True):
 
     sock: socket.socket
     home: Path
+    member: str
     graceful_s: float
     catalog: CompactedView[CatalogRecord]
     applied: Applied
@@ -42,6 +43,11 @@ class Collaborators(Struct, frozen=True, kw_only=True):
     replies: Callable[[], AbstractAsyncContextManager[Replies]]
     api: Callable[[Replies], ASGIApp]
     metrics: Metrics
+
+
+def announced_names(member: str) -> tuple[str, ...]:
+    """What a replica is found under; clients look for ``gateway``, which is the first one."""
+    return (SERVICE, member) if member.endswith("-0") else (member,)
 
 
 class Gateway:
@@ -96,7 +102,9 @@ class Gateway:
     async def _serve(self, api: ASGIApp, stop: asyncio.Event) -> None:
         parts = self._with
         async with serving(api, parts.sock, graceful_s=parts.graceful_s) as server:
-            with announced(parts.home, SERVICE, url=self.url):
+            with ExitStack() as announcements:
+                for name in announced_names(parts.member):
+                    announcements.enter_context(announced(parts.home, name, url=self.url))
                 self._serving = True
                 stopping = asyncio.create_task(stop.wait())
                 await asyncio.wait([stopping, server], return_when=asyncio.FIRST_COMPLETED)

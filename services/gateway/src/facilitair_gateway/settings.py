@@ -42,6 +42,9 @@ class GatewaySettings(BaseSettings):
     home: Home
     process: ProcessGroup = ProcessGroup()
     stream: StreamGroup = StreamGroup()
+    member: str = Field(
+        "gateway-0", description="Name among the replicas; that of the first ends with -0."
+    )
     definitions: Path = Field(
         default_factory=checkout_root,
         description="Folder that holds workflows, agents, prompts and models.",

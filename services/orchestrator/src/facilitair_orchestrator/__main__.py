@@ -6,4 +6,4 @@ from facilitair_runtime.service import load_or_exit, run_service
 
 if __name__ == "__main__":
     settings = load_or_exit(OrchestratorSettings)
-    raise SystemExit(run_service(build_app, settings, service=SERVICE))
+    raise SystemExit(run_service(build_app, settings, service=SERVICE, member=settings.member))
