@@ -15,6 +15,8 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
+import structlog
+
 from facilitair_cli.announcements import Announcement, find, is_alive
 from facilitair_cli.errors import StartError
 from facilitair_cli.state_folder import StateFolder
@@ -24,6 +26,10 @@ _STOP_S: Final = 5.0
 _HEALTH_S: Final = 2.0
 _PAUSE_S: Final = 0.01
 _TOLD_BYTES: Final = 2000
+_AGAIN_S: Final = 0.5
+_LOOK_S: Final = 3600.0
+
+_log = structlog.get_logger()
 
 
 def start(folder: StateFolder, environ: Mapping[str, str]) -> "subprocess.Popen[bytes] | None":
@@ -65,6 +71,41 @@ async def reached(  # noqa: PLR0917 - where, who, with what
             if process is not None and process.poll() is not None:
                 raise StartError(faults=_told(folder))
             await asyncio.sleep(_PAUSE_S)
+
+
+async def keep(folder: StateFolder, environ: Mapping[str, str], *, url: str) -> None:
+    """Start the simulator again at the same place whenever it ends, until cancelled.
+
+    Calls that it was answering fail and are tried again by their steps. Raises StartError.
+    """
+    while True:
+        found = find(folder.simulator)
+        if found is not None:
+            await _ended(found)
+        _log.error("simulator ended, starting it again", url=url)
+        port = str(urlsplit(url).port)
+        process = start(folder, {**environ, "FACILITAIR_SIMULATOR_PORT": port})
+        await reached(folder, process, environ)
+        await asyncio.sleep(_AGAIN_S)
+
+
+async def _ended(announcement: Announcement) -> None:
+    """Return when a process ends, whosever child it is."""
+    if not hasattr(os, "pidfd_open"):
+        while not await gone_within(announcement, _LOOK_S):
+            pass
+        return
+    try:
+        descriptor = os.pidfd_open(announcement.pid)
+    except ProcessLookupError:
+        return
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(descriptor, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
 
 
 async def stop_all(folder: StateFolder, process: "subprocess.Popen[bytes] | None") -> bool:

@@ -62,7 +62,7 @@ async def _run(
 
     stop = asyncio.Event()
     _stop_on_signals(stop)
-    watch = asyncio.create_task(_watch_parent(stop)) if attached else None
+    tasks = [asyncio.create_task(_watch_parent(stop))] if attached else []
     needed = needs_simulator(os.environ)
     process = simulator.start(folder, os.environ) if needed else None
     try:
@@ -74,11 +74,14 @@ async def _run(
         level = settings.gateway.process.log_level.lower()
         configure(service="solo", level=level, stream=log_stream)
         url = await simulator.reached(folder, process, os.environ) if needed else None
+        if url is not None:
+            tasks.append(asyncio.create_task(simulator.keep(folder, os.environ, url=url)))
         endpoints = solo.read_endpoints(os.environ, simulator_url=url)
         await solo.serve(settings, endpoints, stop=stop, on_ready=on_ready)
     finally:
-        if watch is not None:
-            watch.cancel()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await simulator.stop_all(folder, process)
 
 

@@ -1,5 +1,6 @@
 """The real command in a state folder of its own, with a simulator as fast as a test wants it."""
 
+import contextlib
 import json
 import os
 import signal
@@ -98,6 +99,18 @@ def until(process, kind):
     raise AssertionError((kind, [one["kind"] for one in found], process.stderr.read()))
 
 
+def rest_of(process):
+    """What a process still says, and what it told on stderr, when it has ended.
+
+    Not ``communicate``: that forgets what ``until`` has read ahead.
+    """
+    out, err = process.stdout.read(), process.stderr.read()
+    process.wait(timeout=DEADLINE_S)
+    process.stdout.close()
+    process.stderr.close()
+    return out, err
+
+
 def transcript_of(lines):
     """The transcript of JSON lines of a command."""
     events = [Event(one["id"], one["kind"], one["data"]) for one in lines]
@@ -109,4 +122,5 @@ def machine(tmp_path):
     found = Machine(tmp_path / "home")
     yield found
     for pid in found.pids():
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from clients.cli.tests.integration.conftest import transcript_of, until
+from clients.cli.tests.integration.conftest import rest_of, transcript_of, until
 
 pytestmark = pytest.mark.integration
 
@@ -68,7 +68,7 @@ async def test_two_at_the_same_time_share_one_solo(machine):
     first = machine.start("run", "--json", TASK)
     second = machine.start("run", "--json", "--workflow", "answer", "What is a log?")
     for process in (first, second):
-        out, err = process.communicate(timeout=50)
+        out, err = rest_of(process)
         assert process.returncode == 0, err
         assert json.loads(out.splitlines()[-1])["data"]["status"] == "completed"
     await machine.nothing_left()
@@ -106,7 +106,7 @@ async def test_an_interrupt_without_a_terminal_leaves_and_watch_goes_on(machine)
     process = machine.start("run", "--json", "--workflow", "answer", "What is a log?")
     lines = until(process, "token")
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=50)
+    _, err = rest_of(process)
     assert process.returncode == 130
     ident = lines[0]["data"]["id"]
     assert f"facilitair watch {ident}" in err
@@ -124,7 +124,7 @@ async def test_a_killed_command_takes_its_solo_and_simulator_along(machine):
     until(process, "token")
     assert len(machine.pids()) == 3
     process.kill()
-    process.communicate()
+    rest_of(process)
     await machine.nothing_left()
 
 
@@ -133,7 +133,7 @@ async def test_a_killed_solo_is_replaced_and_the_viewer_sees_everything_once(mac
     process = machine.start("run", "--json", TASK)
     lines = until(process, "attempt.completed")
     os.kill(machine.announced("solo")["pid"], signal.SIGKILL)
-    out, err = process.communicate(timeout=50)
+    out, err = rest_of(process)
     assert process.returncode == 0, err
     assert "looking for another" in err
     lines += [json.loads(line) for line in out.splitlines()]

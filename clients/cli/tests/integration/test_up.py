@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from clients.cli.tests.integration.conftest import transcript_of, until
+from clients.cli.tests.integration.conftest import rest_of, transcript_of, until
 from facilitair_testing.eventually import eventually
 
 pytestmark = pytest.mark.integration
@@ -95,7 +95,7 @@ async def test_up_in_the_foreground_stops_by_a_signal(machine):
     told = json.loads(process.stdout.readline())
     assert machine.announced("gateway")["url"] == told["url"]
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    rest_of(process)
     assert process.returncode == 0
     await machine.nothing_left()
 
@@ -107,7 +107,7 @@ async def test_a_cancelled_collaboration_ends_and_says_why(machine):
     lines = until(process, "token")
     done = machine.run("cancel", lines[0]["data"]["id"], "--reason", "enough")
     assert done.returncode == 0, done.stderr
-    out, _ = process.communicate(timeout=30)
+    out, _ = rest_of(process)
     assert process.returncode == 1
     end = json.loads(out.splitlines()[-2])
     assert end["kind"] == "collaboration.cancelled"
@@ -135,7 +135,7 @@ async def test_a_killed_solo_goes_on_after_the_next_start(machine):
     answered = {e["call_id"] for e in machine.journal() if e["outcome"] == "completed"}
     simulator = machine.announced("simulator")["pid"]
     process.kill()
-    process.communicate()
+    rest_of(process)
     os.kill(machine.announced("solo")["pid"], signal.SIGKILL)
     await eventually(lambda: set(machine.pids()) == {simulator}, what="only the simulator is left")
     up(machine)
@@ -160,3 +160,20 @@ async def test_down_stops_a_simulator_that_lost_its_solo(machine):
     await eventually(lambda: len(machine.pids()) == 1, what="only the simulator is left")
     assert down(machine) == {"stopped": False, "simulator_stopped": True}
     assert machine.pids() == {}
+
+
+async def test_a_killed_simulator_comes_back_where_it_was(machine):
+    up(machine)
+    before = machine.announced("simulator")
+    os.kill(before["pid"], signal.SIGKILL)
+
+    def back():
+        assert (machine.home / "run" / "simulator.json").exists()
+        found = machine.announced("simulator")
+        return found if found["pid"] != before["pid"] else None
+
+    assert (await eventually(back, what="another simulator"))["url"] == before["url"]
+    done = machine.run("run", "--workflow", "answer", "What is a log?")
+    assert done.returncode == 0, done.stderr
+    down(machine)
+    await machine.nothing_left()
