@@ -1,12 +1,14 @@
 """Solo as a process that tests start, kill and start again; and what it leaves behind."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import sqlite3
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,19 +22,32 @@ class SoloProcess:
     """One home folder, and at most one solo process on it.
 
     Its simulator is fast by default; ``ttft_ms`` leaves time to do something before a first token.
+    ``variables`` win over everything else in its environment; it logs to stderr, or to ``log``.
     """
 
-    def __init__(self, home: Path, *, ttft_ms: int = 30, tokens_per_s: int = 3000) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        ttft_ms: int = 30,
+        tokens_per_s: int = 3000,
+        variables: Mapping[str, str] | None = None,
+        log: Path | None = None,
+    ) -> None:
         self.home = home
+        self._log = log
         self.url = ""
         self._process: asyncio.subprocess.Process | None = None
         self._environment = {
             **os.environ,
             "FACILITAIR_HOME": str(home),
+            # Whoever runs the tests may have a key: it is never used here.
+            "FACILITAIR_PROVIDER": "simulator",
             "FACILITAIR_SIMULATOR_PORT": "0",
             "FACILITAIR_SIMULATOR_TTFT_MS": str(ttft_ms),
             "FACILITAIR_SIMULATOR_TOKENS_PER_S": str(tokens_per_s),
             "FACILITAIR_SIMULATOR_JOURNAL": str(self.journal_path),
+            **(variables or {}),
         }
 
     @property
@@ -49,17 +64,19 @@ class SoloProcess:
 
     async def start(self, *, port: int = 0) -> str:
         """Start solo and return the gateway's url once it is ready."""
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "facilitair_cli.solo_process",
-            "--port",
-            str(port),
-            env=self._environment,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )
+        with contextlib.ExitStack() as stack:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "facilitair_cli.solo_process",
+                "--port",
+                str(port),
+                env=self._environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=stack.enter_context(self._log.open("ab")) if self._log else None,
+                start_new_session=True,
+            )
         if self._process.stdout is None:
             raise ChildProcessError
         async with asyncio.timeout(START_S):

@@ -1,0 +1,1 @@
+"""What `make bench` measures: one module for each subject, one runner, one table."""

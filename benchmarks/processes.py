@@ -1,0 +1,68 @@
+"""Processes that benchmarks start, and the CPU they take."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+_OUTER = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "VIRTUAL_ENV", "TASK", "WORKFLOW")
+_OURS = ("FACILITAIR_", "OPENAI_", "OLLAMA_")
+_NS = 1e9
+
+
+def clean_environment() -> dict[str, str]:
+    """The caller's environment without settings of ours and without a real model."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in _OUTER and not name.startswith(_OURS)
+    }
+
+
+def cpu_s(pid: int) -> float:
+    """CPU time of all threads of a process so far."""
+    threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(thread.read_text().split()[0]) for thread in threads) / _NS
+
+
+@contextmanager
+def simulator(**variables: str) -> Iterator[str]:
+    """A simulator without a journal, so that no fsync is counted; yields its url."""
+    env = {**clean_environment(), **variables}
+    command = [sys.executable, "-m", "facilitair_llm.simulator"]
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            if process.stdout is None:
+                raise ChildProcessError
+            said = process.stdout.readline()
+            yield said.partition(" on ")[2].partition(",")[0]
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def stopped_at_end(process: "subprocess.Popen[bytes]") -> Iterator["subprocess.Popen[bytes]"]:
+    """End a process that is still there."""
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.wait()
+
+
+def run_make(
+    folder: Path, *targets: str, variables: Mapping[str, str]
+) -> "subprocess.Popen[bytes]":
+    """Start make there, with its output to read; the caller's own make is kept out."""
+    return subprocess.Popen(
+        ["make", *targets],
+        cwd=folder,
+        env={**clean_environment(), **variables},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
