@@ -6,7 +6,7 @@ import secrets
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -33,7 +33,8 @@ _NAME: Final = "Kafka"
 class KafkaServer:
     """A ``Server``; the ports are chosen once, here, unless they are given.
 
-    ``heap_mb`` bounds the Java heap. ``settings`` are broker settings that win over ours.
+    ``heap_mb`` bounds the Java heap, ``java_options`` go to Java as they are.
+    ``settings`` are broker settings that win over ours.
     ``tls`` adds a second listener at ``secure_address``.
     """
 
@@ -44,6 +45,7 @@ class KafkaServer:
         port: int | None = None,
         tls: Tls | None = None,
         heap_mb: int = 512,
+        java_options: Sequence[str] = (),
         settings: Mapping[str, str] | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
@@ -52,6 +54,7 @@ class KafkaServer:
         self._folder = folder.absolute()
         self._tls = tls
         self._heap_mb = heap_mb
+        self._java_options = tuple(java_options)
         self._settings = dict(settings or {})
         self._environ = dict(environ)
         self._process: ServerProcess | None = None
@@ -89,16 +92,16 @@ class KafkaServer:
         pom = checkout_root() / "deploy" / "native" / "kafka" / "pom.xml"
         jars = fetch_jars(pom, name="kafka", cache=cache_folder(self._environ), path=search)
         self._write_settings()
-        program = [str(java), "-cp", f"{jars}/*"]
+        program = [str(java), *self._java_options, "-cp", f"{jars}/*"]
         if not (self._data / "meta.properties").exists():
             self._format(program)
         self._log_start = self.log_file.stat().st_size if self.log_file.exists() else 0
         self._process = ServerProcess(
             [
-                *(program[0], "-Xms64m", f"-Xmx{self._heap_mb}m", "-XX:+UseSerialGC"),
+                *(*program, "-Xms64m", f"-Xmx{self._heap_mb}m", "-XX:+UseSerialGC"),
                 "-Dorg.slf4j.simpleLogger.showDateTime=true",
                 "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ",
-                *(*program[1:], "kafka.Kafka", str(self._properties)),
+                *("kafka.Kafka", str(self._properties)),
             ],
             folder=self._folder,
             log_file=self.log_file,
@@ -211,11 +214,8 @@ def cluster_id() -> str:
 
 
 @contextmanager
-def running_kafka(
-    folder: Path, *, tls: Tls | None = None, heap_mb: int = 512
-) -> Iterator[KafkaServer]:
-    """A broker that is ready while the context lasts."""
-    server = KafkaServer(folder, tls=tls, heap_mb=heap_mb)
+def running(server: KafkaServer) -> Iterator[KafkaServer]:
+    """Start the server, wait until it is ready, and stop it when the context is left."""
     try:
         server.start()
         server.wait_ready()

@@ -155,6 +155,7 @@ class KafkaProducer:
 async def _all(acks: "list[asyncio.Future[Any]]", *, broken: "asyncio.Future[None]") -> list[Any]:
     """Wait for all acks, or for the first error, or until the producer is given up."""
     together = asyncio.gather(*acks)
+    together.add_done_callback(lambda done: done.cancelled() or done.exception())  # seen
     try:
         waited: set[asyncio.Future[Any]] = {together, broken}
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
