@@ -23,7 +23,7 @@ override WORKFLOW := $(value WORKFLOW)
 export TASK WORKFLOW
 
 BIN := .venv/bin
-SOURCES = $(wildcard libs/*/src services/*/src clients/*/src) tools conftest.py
+SOURCES = $(wildcard libs/*/src services/*/src clients/*/src) tools benchmarks conftest.py
 
 .PHONY: help init ready run up down test test-unit lint schemas schemas-check bench clean lock
 
