@@ -84,6 +84,7 @@ class Attempts:
         self._group = group
         self._slots = asyncio.Semaphore(limits.calls_in_flight)
         self._held: set[AttemptKey] = set()
+        self._starting: dict[AttemptKey, asyncio.Event] = {}
         self._calls: set[asyncio.Task[None]] = set()
 
     @property
@@ -99,18 +100,24 @@ class Attempts:
             call.cancel()
 
     async def take(self, job: Job) -> None:
-        """Start an attempt, unless it was ever claimed or is stopped."""
-        tools = self._tools
-        if job.key in self._held or tools.ledger.claimed(job.key.task, job.key.attempt):
+        """Start an attempt, unless it was ever claimed or is stopped.
+
+        A task that is delivered again while its attempt starts waits for the same end: without a
+        claim in the log, its record is all that remembers it.
+        """
+        while (starting := self._starting.get(job.key)) is not None:
+            await starting.wait()
+        if job.key in self._held or self._tools.ledger.claimed(job.key.task, job.key.attempt):
             return
         self._held.add(job.key)
+        self._starting[job.key] = asyncio.Event()
+        started = False
         try:
             started = await self._start(job)
-        except BaseException:
-            self._held.discard(job.key)
-            raise
-        if not started:
-            self._held.discard(job.key)
+        finally:
+            self._starting.pop(job.key).set()
+            if not started:
+                self._held.discard(job.key)
 
     async def _start(self, job: Job) -> bool:
         """True when a call was claimed and goes on in the background."""
