@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from aiokafka import ConsumerRebalanceListener, OffsetAndMetadata
+from aiokafka import ConsumerRebalanceListener
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka import errors as kafka
 
@@ -15,6 +15,7 @@ from facilitair_messaging.adapters.kafka.errors import (
     as_log_error,
 )
 from facilitair_messaging.adapters.kafka.fetching import Fetches
+from facilitair_messaging.adapters.kafka.membership import commit
 from facilitair_messaging.adapters.kafka.starting import Starts
 from facilitair_messaging.adapters.kafka.timing import Timing
 from facilitair_messaging.errors import (
@@ -114,15 +115,12 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]
         try:
             async with asyncio.timeout(self._timing.commit_s), self._committing:
                 self._refuse_lost(offsets)
-                stored = {
-                    KafkaPartition(*tp): OffsetAndMetadata(o, "") for tp, o in offsets.items()
-                }
-                if stored:
-                    await self._consumer.commit(stored)
+                if offsets:
+                    await commit(self._consumer, offsets)
         except TimeoutError as error:
             reason = f"no answer within {self._timing.commit_s:g} s"
             raise CommitUnknownError(group=self._group, reason=reason) from error
-        except (kafka.CommitFailedError, kafka.IllegalStateError) as error:
+        except kafka.CommitFailedError as error:
             raise CommitRefusedError(group=self._group, reason=str(error)) from error
         except ACCESS_ERRORS as error:
             wanted = f"a commit of group {self._group!r}"

@@ -1,18 +1,26 @@
 """Joining and leaving a group as a static member."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, OffsetAndMetadata
+from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalGenerationError,
+    KafkaError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
 from aiokafka.protocol.group import LeaveGroupRequest
 
-from facilitair_messaging.adapters.kafka.connection import Connection
+from facilitair_messaging.adapters.kafka.connection import RETRY_MS, Connection
 from facilitair_messaging.adapters.kafka.ending import cut, end_task
+from facilitair_messaging.ports import TopicPartition
 
 _log = structlog.get_logger()
 
@@ -76,6 +84,28 @@ async def leave(consumer: Any, *, group: str, timeout_s: float) -> None:
                 await coordinator._send_req(LeaveGroupRequest(group, coordinator.member_id))
         except (KafkaError, TimeoutError) as error:
             _log.warning("left without telling the group", group=group, reason=repr(error))
+
+
+async def commit(consumer: Any, offsets: Mapping[TopicPartition, int]) -> None:
+    """Store offsets, trying again while the broker does not know better; cancel it to give up.
+
+    The library's own ``commit`` goes on after a cancellation, and could then store offsets after
+    newer ones. Raises CommitFailedError when membership has changed, and other errors of aiokafka.
+    """
+    coordinator = consumer._coordinator
+    stored = {KafkaPartition(*tp): OffsetAndMetadata(at, "") for tp, at in offsets.items()}
+    while True:
+        await coordinator.ensure_coordinator_known()
+        try:
+            await coordinator._do_commit_offsets(None, stored)
+        except (UnknownMemberIdError, IllegalGenerationError, RebalanceInProgressError) as error:
+            raise CommitFailedError(str(error)) from error
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+        else:
+            return
+        await asyncio.sleep(RETRY_MS / 1000)
 
 
 async def _drop(consumer: Any) -> None:
