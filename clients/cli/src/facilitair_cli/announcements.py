@@ -35,13 +35,18 @@ def announced(path: Path, *, url: str = "") -> Iterator[Announcement]:
     Readers find all of the file or the one before.
     """
     announcement = Announcement(url=url, pid=os.getpid(), started_at=datetime.now(UTC))
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.write_bytes(msgspec.json.encode(announcement))
-    draft.replace(path)
+    announce(path, announcement)
     try:
         yield announcement
     finally:
         withdraw(path, announcement)
+
+
+def announce(path: Path, announcement: Announcement) -> None:
+    """Write the file, all of it at once."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft.write_bytes(msgspec.json.encode(announcement))
+    draft.replace(path)
 
 
 def withdraw(path: Path, announcement: Announcement) -> None:

@@ -94,14 +94,33 @@ def watch(
 
 @app.command()
 def up(
+    scale: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SERVICE=N", help="Processes of a service; only with --fleet."),
+    ] = None,
+    stores: Annotated[
+        str, typer.Option(help="Servers that a fleet is started with; only with --fleet.")
+    ] = "kafka",
     *,
+    fleet: Annotated[
+        bool, typer.Option("--fleet", help="On a real Kafka, every service a process of its own.")
+    ] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Return when it is ready.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Start Facilitair on this machine and stay; the API is on FACILITAIR_GATEWAY_PORT (8080)."""
+    folder = state_folder(os.environ)
+    if fleet:
+        from facilitair_cli.fleet import upping as fleets  # noqa: PLC0415 - help does without
+
+        if detach:
+            starting = fleets.up_detached(folder, scale=scale or (), stores=stores, as_json=as_json)
+            _finish(starting)
+        raise typer.Exit(fleets.up(folder, scale=scale or (), stores=stores, as_json=as_json))
+    if scale:
+        raise OptionError(option="--scale", reason="only a fleet is scaled; add --fleet")
     from facilitair_cli import upping  # noqa: PLC0415 - help does without
 
-    folder = state_folder(os.environ)
     if detach:
         _finish(upping.up_detached(folder, as_json=as_json))
     raise typer.Exit(upping.up(folder, as_json=as_json))

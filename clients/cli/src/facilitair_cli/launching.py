@@ -39,16 +39,25 @@ class Started(Struct, frozen=True, kw_only=True):
     faults: tuple[str, ...] = ()
 
 
+def tell_started(started: Started) -> None:
+    """Say the one line, and nothing after it."""
+    sys.stdout.buffer.write(msgspec.json.encode(started) + b"\n")
+    sys.stdout.flush()
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
+
+
 class Child:
-    """A solo process of ours.
+    """A solo, or the launcher of a fleet, as a process of ours that logs to ``log``.
 
     Not an asyncio subprocess: its transport kills the process when the loop ends, and one that was
     released must go on.
     """
 
-    def __init__(self, process: "subprocess.Popen[bytes]", *, folder: StateFolder) -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", *, log: Path) -> None:
         self._process = process
-        self._folder = folder
+        self._log = log
 
     @property
     def pid(self) -> int:
@@ -69,7 +78,7 @@ class Child:
         if not line:
             await self.stop()
             code = self._process.returncode
-            raise SoloDiedError(exit_code=code, log_file=log_file(self._folder))
+            raise SoloDiedError(exit_code=code, log_file=self._log)
         said = msgspec.json.decode(line, type=Started)
         if said.outcome == "faulty":
             await self.stop()
@@ -142,4 +151,4 @@ def launch(folder: StateFolder, *, port: int | None, attached: bool) -> Child:
             env={**os.environ, "FACILITAIR_HOME": str(folder.root)},
             start_new_session=True,
         )
-    return Child(process, folder=folder)
+    return Child(process, log=path)

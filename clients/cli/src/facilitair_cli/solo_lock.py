@@ -1,4 +1,4 @@
-"""One solo per state folder: known in a moment, before anything heavy is loaded or started.
+"""One solo or fleet per state folder: known in a moment, before anything heavy is started.
 
 The log has a lock of its own (R35); this one also covers the simulator.
 """
@@ -15,7 +15,7 @@ from facilitair_cli.state_folder import StateFolder
 
 @contextmanager
 def only_solo(folder: StateFolder) -> Iterator[None]:
-    """Be the only solo of the folder while the body runs; the kernel ends it with the process.
+    """Be the only solo or fleet of the folder while the body runs; the kernel ends it with us.
 
     Raises AlreadyUpError with the pid of the other one.
     """
@@ -31,6 +31,12 @@ def only_solo(folder: StateFolder) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def check_not_up(folder: StateFolder) -> None:
+    """Raise AlreadyUpError when somebody has the lock."""
+    with only_solo(folder):
+        return
 
 
 def _already_up(folder: StateFolder, descriptor: int) -> AlreadyUpError:

@@ -12,13 +12,11 @@ import sys
 from collections.abc import Callable
 from typing import Final, TextIO
 
-import msgspec
-
 from facilitair_cli import simulator
 from facilitair_cli.announcements import announced
 from facilitair_cli.errors import AlreadyUpError, CommandError, StartError
 from facilitair_cli.exits import ExitCode
-from facilitair_cli.launching import STAY, Started
+from facilitair_cli.launching import STAY, Started, tell_started
 from facilitair_cli.solo_lock import only_solo
 from facilitair_cli.state_folder import StateFolder, prepare, state_folder
 
@@ -108,15 +106,6 @@ async def _watch_parent(stop: asyncio.Event) -> None:
         stop.set()
 
 
-def _tell(started: Started) -> None:
-    """Say the one line, and nothing after it."""
-    sys.stdout.buffer.write(msgspec.json.encode(started) + b"\n")
-    sys.stdout.flush()
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
-    os.close(null)
-
-
 def main() -> int:
     """Run until stopped; the exit code of a process that did not start is 1."""
     parser = argparse.ArgumentParser(prog="python -m facilitair_cli.solo_process")
@@ -125,7 +114,7 @@ def main() -> int:
     arguments = parser.parse_args()
 
     def on_ready(url: str) -> None:
-        _tell(Started(outcome="ready", url=url, pid=os.getpid()))
+        tell_started(Started(outcome="ready", url=url, pid=os.getpid()))
 
     try:
         run_solo(
@@ -136,15 +125,15 @@ def main() -> int:
             attached=arguments.attached,
         )
     except AlreadyUpError as error:
-        _tell(Started(outcome="locked", pid=error.pid, url=error.url))
+        tell_started(Started(outcome="locked", pid=error.pid, url=error.url))
         return ExitCode.FAILED
     except StartError as error:
         sys.stderr.write(f"{error}\n")
-        _tell(Started(outcome="faulty", faults=error.faults))
+        tell_started(Started(outcome="faulty", faults=error.faults))
         return ExitCode.FAILED
     except CommandError as error:
         sys.stderr.write(f"{error}\n")
-        _tell(Started(outcome="faulty", faults=(str(error),)))
+        tell_started(Started(outcome="faulty", faults=(str(error),)))
         return ExitCode.FAILED
     except asyncio.CancelledError:
         return ExitCode.INTERRUPTED

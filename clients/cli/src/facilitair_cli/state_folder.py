@@ -34,9 +34,27 @@ class StateFolder(Struct, frozen=True):
         return self.root / "run" / "solo.json"
 
     @property
+    def fleet(self) -> Path:
+        """The launcher of the fleet, from its first moment to its last."""
+        return self.root / "run" / "fleet.json"
+
+    @property
+    def kafka(self) -> Path:
+        """The Kafka that the fleet started."""
+        return self.root / "run" / "kafka.json"
+
+    @property
     def simulator(self) -> Path:
         """The simulator's url, pid and start time."""
         return self.root / "run" / "simulator.json"
+
+    def announcement(self, name: str) -> Path:
+        """Where a process of that name says where it answers."""
+        return self.root / "run" / f"{name}.json"
+
+    def ops(self, name: str) -> Path:
+        """Where it says where its operator's port is."""
+        return self.root / "run" / f"{name}.ops.json"
 
     @property
     def logs(self) -> Path:

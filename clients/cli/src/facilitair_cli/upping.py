@@ -2,29 +2,29 @@
 
 import asyncio
 import contextlib
-import http.client
 import os
 import signal
 import sys
 from typing import Any, Final, TextIO
-from urllib.parse import urlsplit
-
-import msgspec
 
 from facilitair_cli import simulator
 from facilitair_cli.announcements import Announcement, find
 from facilitair_cli.errors import AlreadyUpError, StoppingError
 from facilitair_cli.exits import ExitCode
 from facilitair_cli.launching import launch, log_file
+from facilitair_cli.probing import is_ready
 from facilitair_cli.screens import json_text, note
 from facilitair_cli.solo_process import run_solo
 from facilitair_cli.state_folder import StateFolder, prepare
+from facilitair_cli.telling import tell_up
 
 _STOP_S: Final = 30.0
 """Longer than the services take to finish what is in flight."""
 
+_FLEET_STOP_S: Final = 90.0
+"""As above, one service after the other, then Kafka."""
+
 _KILL_S: Final = 5.0
-_PROBE_S: Final = 2.0
 
 
 def up(folder: StateFolder, *, as_json: bool) -> int:
@@ -32,7 +32,7 @@ def up(folder: StateFolder, *, as_json: bool) -> int:
     prepare(folder)
 
     def on_ready(url: str) -> None:
-        _tell_up(folder, url=url, pid=os.getpid(), as_json=as_json)
+        tell_up(folder, url=url, pid=os.getpid(), as_json=as_json)
 
     with log_file(folder).open("a", encoding="utf-8") as log:
         _run(folder, log=log, on_ready=on_ready)
@@ -51,28 +51,18 @@ async def up_detached(folder: StateFolder, *, as_json: bool) -> int:
     said = await child.ready()
     if said.outcome == "locked":
         raise AlreadyUpError(pid=said.pid, url=said.url)
-    _tell_up(folder, url=said.url or "", pid=child.pid, as_json=as_json)
+    tell_up(folder, url=said.url or "", pid=child.pid, as_json=as_json)
     return ExitCode.DONE
 
 
-def _tell_up(folder: StateFolder, *, url: str, pid: int, as_json: bool) -> None:
-    simulated = find(folder.simulator) is not None
-    if as_json:
-        document = {"url": url, "pid": pid, "simulated": simulated, "home": str(folder.root)}
-        sys.stdout.write(json_text(document) + "\n")
-    else:
-        word = " (answers are simulated)" if simulated else ""
-        sys.stdout.write(f"Facilitair is up on {url}{word}, pid {pid}, logs in {folder.logs}\n")
-    sys.stdout.flush()
-
-
 async def down(folder: StateFolder, *, as_json: bool) -> int:
-    """Stop solo and the simulator of this folder; nothing to stop is no error.
+    """Stop solo or fleet, and the simulator, of this folder; nothing to stop is no error.
 
     Raises StoppingError when a process does not end.
     """
-    solo = find(folder.solo)
-    stopped = solo is not None and await _stop(solo)
+    solo, fleet = find(folder.solo), find(folder.fleet)
+    stopped = solo is not None and await _stop(solo, within_s=_STOP_S)
+    stopped |= fleet is not None and await _stop(fleet, within_s=_FLEET_STOP_S)
     simulator_stopped = await simulator.stop_all(folder, None)
     if as_json:
         document = {"stopped": stopped, "simulator_stopped": simulator_stopped}
@@ -84,16 +74,16 @@ async def down(folder: StateFolder, *, as_json: bool) -> int:
     return ExitCode.DONE
 
 
-async def _stop(solo: Announcement) -> bool:
+async def _stop(found: Announcement, *, within_s: float) -> bool:
     """Ask, wait for work in flight to end, and then insist."""
-    for number, seconds in ((signal.SIGTERM, _STOP_S), (signal.SIGKILL, _KILL_S)):
+    for number, seconds in ((signal.SIGTERM, within_s), (signal.SIGKILL, _KILL_S)):
         if number == signal.SIGKILL:
-            note(f"process {solo.pid} does not end within {_STOP_S:.0f} s; it is killed")
+            note(f"process {found.pid} does not end within {within_s:.0f} s; it is killed")
         with contextlib.suppress(ProcessLookupError):
-            os.kill(solo.pid, number)
-        if await simulator.gone_within(solo, seconds):
+            os.kill(found.pid, number)
+        if await simulator.gone_within(found, seconds):
             return True
-    raise StoppingError(pid=solo.pid)
+    raise StoppingError(pid=found.pid)
 
 
 async def status(folder: StateFolder, *, as_json: bool) -> int:
@@ -107,7 +97,7 @@ async def status(folder: StateFolder, *, as_json: bool) -> int:
         zip(
             found,
             await asyncio.gather(
-                *(asyncio.to_thread(_is_ready, service.url) for service in found.values())
+                *(asyncio.to_thread(is_ready, service.url) for service in found.values())
             ),
             strict=True,
         )
@@ -140,17 +130,3 @@ def _status_text(document: dict[str, Any]) -> str:
         place = document["simulator"]
         lines.append(f"  {'simulator':<14} {'simulated':<10} {place['url']}, pid {place['pid']}")
     return "\n".join(lines) + "\n"
-
-
-def _is_ready(url: str) -> bool:
-    place = urlsplit(url)
-    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=_PROBE_S)
-    try:
-        connection.request("GET", "/ready")
-        answer = connection.getresponse()
-        told = msgspec.json.decode(answer.read(), type=dict[str, Any])
-        return answer.status == http.client.OK and told.get("ready") is True
-    except (OSError, http.client.HTTPException, msgspec.DecodeError):
-        return False
-    finally:
-        connection.close()
