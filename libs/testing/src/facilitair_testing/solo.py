@@ -83,7 +83,8 @@ class SoloProcess:
             line = await self._process.stdout.readline()
         started = json.loads(line or b"{}")
         if started.get("outcome") != "ready":
-            raise ChildProcessError(line.decode())
+            logged = self._log.read_text()[-2000:] if self._log else ""
+            raise ChildProcessError(line.decode() + logged)
         self.url = started["url"]
         return self.url
 
