@@ -31,6 +31,11 @@ def topics_dir() -> Path:
     return checkout_root() / _MARK
 
 
+def asyncapi_file() -> Path:
+    """The generated AsyncAPI document of all topics. Raises LayoutError."""
+    return checkout_root() / _MARK.parent / "asyncapi.json"
+
+
 def definitions_dir(kind: DefinitionKind) -> Path:
     """The folder of the definitions of one kind; it need not exist. Raises LayoutError."""
     if kind not in DEFINITION_KINDS:

@@ -11,8 +11,10 @@ from starlette.types import ASGIApp
 from facilitair_events.catalog import LabelMoved, VersionPublished
 from facilitair_events.definitions import Model
 from facilitair_events.topics import CATALOG
+from facilitair_gateway.access import Secrets
 from facilitair_gateway.adapters.uvicorn_server import bind
 from facilitair_gateway.applying import Applied
+from facilitair_gateway.authority import Authority, build_authority
 from facilitair_gateway.definitions import Catalog, model_name, records_of
 from facilitair_gateway.gateway import SERVICE, Collaborators, Gateway
 from facilitair_gateway.hub import StreamHub
@@ -61,6 +63,7 @@ async def build_app(
             metrics, applied = Metrics(CollectorRegistry()), Applied()
             catalog = _catalog(log, applied, metrics=metrics)
             hub = _hub(settings, log, metrics=metrics)
+            authority = _authority(settings, log, producer=producer, metrics=metrics)
 
             def api(replies: Replies) -> ASGIApp:
                 return _api(
@@ -68,6 +71,7 @@ async def build_app(
                     log,
                     inbox=_inbox(settings, producer, replies=replies),
                     hub=hub,
+                    authority=authority,
                     catalog=catalog.items(),
                     default_model=default_model,
                 )
@@ -84,6 +88,7 @@ async def build_app(
                     wanted=records_of(documents, models),
                     producer=producer,
                     hub=hub,
+                    authority=authority,
                     replies=partial(
                         open_replies, log=log, new_correlation=fresh_id, metrics=metrics
                     ),
@@ -114,6 +119,25 @@ def _hub(settings: GatewaySettings, log: Log, *, metrics: Metrics) -> StreamHub:
     )
 
 
+def _authority(
+    settings: GatewaySettings, log: Log, *, producer: Producer, metrics: Metrics
+) -> Authority:
+    pepper, admin_key = settings.key_pepper, settings.admin_key
+    return build_authority(
+        log,
+        producer,
+        secrets=Secrets(
+            pepper=None if pepper is None else pepper.get_secret_value(),
+            admin_key=None if admin_key is None else admin_key.get_secret_value(),
+        ),
+        environment=settings.environment,
+        timeout_s=settings.request_timeout_s,
+        now_ms=now_ms,
+        fresh_id=fresh_id,
+        metrics=metrics,
+    )
+
+
 def _inbox(settings: GatewaySettings, producer: Producer, *, replies: Replies) -> Inbox:
     timeout_s = settings.request_timeout_s
     return Inbox(producer, replies, timeout_s=timeout_s, now_ms=now_ms, fresh_id=fresh_id)
@@ -125,6 +149,7 @@ def _api(
     *,
     inbox: Inbox,
     hub: StreamHub,
+    authority: Authority,
     catalog: Catalog,
     default_model: Model,
 ) -> ASGIApp:
@@ -137,6 +162,9 @@ def _api(
         catalog=catalog,
         default_model=default_model,
         artifacts=DirectoryArtifacts(settings.home / "artifacts"),
+        access=authority.access,
+        administration=authority.administration,
         limits=limits,
     )
-    return build_api(parts, Streaming(hub, viewing, retry_ms=settings.stream.retry_ms))
+    access, retry_ms = authority.access, settings.stream.retry_ms
+    return build_api(parts, Streaming(hub, viewing, access=access, retry_ms=retry_ms))

@@ -133,3 +133,52 @@ class MalformedBodyError(GatewayError):
 
     def __init__(self, *, reason: str) -> None:
         super().__init__(f"the body is not valid JSON: {reason}")
+
+
+class UnauthenticatedError(GatewayError):
+    """Nobody knows who asks."""
+
+
+class KeyMissingError(UnauthenticatedError):
+    """A request came without a key."""
+
+    def __init__(self) -> None:
+        super().__init__("an API key is needed; send it as 'Authorization: Bearer <key>'")
+
+
+class KeyInvalidError(UnauthenticatedError):
+    """A key is wrong, cut off, expired or revoked. Which of these is nobody's business."""
+
+    def __init__(self) -> None:
+        super().__init__("the API key is not valid; ask an administrator for another one")
+
+
+class NotLocalError(UnauthenticatedError):
+    """There is no key yet, and who asks is not a program of this machine."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "there are no API keys here yet, so only programs of the gateway's own machine are"
+            " served; create one there: facilitair keys create --scope admin"
+        )
+
+
+class ScopeMissingError(GatewayError):
+    """A key is good, and does not allow this."""
+
+    def __init__(self, *, scope: str) -> None:
+        super().__init__(f"this API key does not have the scope {scope!r} that this needs")
+
+
+class UnknownTenantError(GatewayError):
+    """There is no such tenant."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no tenant of this name; facilitair tenants ls shows them all")
+
+
+class UnknownKeyError(GatewayError):
+    """There is no key of such an id."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no key of this id; facilitair keys ls shows them all")

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from facilitair_gateway.adapters.uvicorn_server import serving, url_of
 from facilitair_gateway.applying import Applied, apply
+from facilitair_gateway.authority import Authority
 from facilitair_gateway.definitions import Catalog
 from facilitair_gateway.hub import StreamHub
 from facilitair_messaging.ports import Producer
@@ -40,6 +41,7 @@ class Collaborators(Struct, frozen=True, kw_only=True):
     wanted: Catalog
     producer: Producer
     hub: StreamHub
+    authority: Authority
     replies: Callable[[], AbstractAsyncContextManager[Replies]]
     api: Callable[[Replies], ASGIApp]
     metrics: Metrics
@@ -70,7 +72,8 @@ class Gateway:
 
     def ready(self) -> bool:
         """Whether requests are served, with all definitions applied."""
-        return self._serving and self._with.catalog.ready and self.hub.started
+        read = self._with.catalog.ready and self._with.authority.view.ready
+        return self._serving and read and self.hub.started
 
     def live(self) -> bool:
         """Whether the stream is being read."""
@@ -85,6 +88,8 @@ class Gateway:
             tasks = [
                 background.create_task(parts.catalog.run()),
                 background.create_task(parts.hub.run()),
+                background.create_task(parts.authority.view.run()),
+                background.create_task(parts.authority.access.run()),
             ]
             await parts.catalog.wait_ready()
             await apply(
@@ -95,6 +100,8 @@ class Gateway:
                 now_ms=now_ms,
             )
             await parts.hub.wait_started()
+            await parts.authority.view.wait_ready()
+            parts.authority.access.announce()
             await self._serve(parts.api(replies), stop)
             for task in tasks:
                 task.cancel()

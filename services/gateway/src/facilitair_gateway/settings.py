@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
 
 from facilitair_events.layout import checkout_root
@@ -59,6 +59,21 @@ class GatewaySettings(BaseSettings):
     )
     request_timeout_s: float = Field(
         2.0, gt=0, description="How long a request waits for the log, and then for its answer."
+    )
+    environment: str = Field(
+        "local",
+        pattern=r"^[a-z0-9]{1,16}$",
+        description="Part of new API keys, so that those of a test are told from production's.",
+    )
+    key_pepper: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Secret that digests of new API keys are made with; a key needs it for ever.",
+    )
+    admin_key: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="A key with all rights, for the first start and for when all others are lost.",
     )
     simulator_url: str | None = Field(
         None, description="Where a simulator answers, when no model provider is set up."

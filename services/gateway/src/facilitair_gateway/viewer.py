@@ -100,6 +100,11 @@ class Viewer:
         self.fault = fault
         self.wake()
 
+    def dismiss(self) -> None:
+        """Send it nothing more: its client is gone, or may not watch any longer."""
+        self.gone = True
+        self.wake()
+
     def wake(self) -> None:
         """End the present ``wait``; when there is none it does nothing, so look before you wait."""
         waiter, self._waiter = self._waiter, None

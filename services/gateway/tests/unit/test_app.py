@@ -75,7 +75,14 @@ async def test_the_api_describes_itself_without_the_internet(http) -> None:
         "/v1/agents",
         "/v1/models",
         "/v1/workflows",
+        "/v1/me",
+        "/v1/admin/tenants",
+        "/v1/admin/tenants/{tenant}",
+        "/v1/admin/keys",
+        "/v1/admin/keys/{key}",
     }
+    assert document["security"] == [{"apiKey": []}]
+    assert document["components"]["securitySchemes"]["apiKey"]["scheme"] == "bearer"
     body = document["paths"]["/v1/collaborations"]["post"]["requestBody"]
     assert "task" in body["content"]["application/json"]["schema"]["required"]
     for operations in document["paths"].values():

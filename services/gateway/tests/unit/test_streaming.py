@@ -252,7 +252,7 @@ async def test_a_slow_reader_is_told_of_the_gap_and_can_read_on(
             slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             slow.connect(("127.0.0.1", int(gateway.url.rpartition(":")[2])))
             slow.sendall(
-                f"GET /v1/collaborations/{ident}/stream HTTP/1.1\r\nHost: x\r\n"
+                f"GET /v1/collaborations/{ident}/stream HTTP/1.1\r\nHost: localhost\r\n"
                 "Connection: close\r\n\r\n".encode()
             )
             await eventually(lambda: gateway.hub.viewers == 1, what="the slow viewer")

@@ -6,12 +6,15 @@ from typing import Final
 from fastapi import FastAPI, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from facilitair_gateway.routes import catalog, collaborations, problems
+from facilitair_events.layout import asyncapi_file
+from facilitair_gateway.routes import admin, catalog, collaborations, identity, problems
 from facilitair_gateway.routes.answers import json_response
 from facilitair_gateway.routes.callers import Parts
 from facilitair_gateway.routes.documents import describe_api, docs_page
+from facilitair_gateway.routes.guard import Guard
 from facilitair_gateway.routes.streaming import Streaming
 
+STREAM: Final = ("GET", "/v1/collaborations/{collaboration}/stream")
 _STREAM_PATH: Final = re.compile(r"/v1/collaborations/([^/]+)/stream")
 _VERSION: Final = "1"
 
@@ -32,20 +35,32 @@ class Dispatcher:
 
 
 def build_api(parts: Parts, streaming: Streaming) -> ASGIApp:
-    """The whole application."""
+    """The whole application, behind its door."""
+    return Guard(Dispatcher(problems.LastResort(build_rest(parts)), streaming), parts.access)
+
+
+def build_rest(parts: Parts) -> FastAPI:
+    """Everything but the streams, for callers that were admitted already."""
     app = FastAPI(title="Facilitair", version=_VERSION, openapi_url=None, redirect_slashes=False)
     app.state.parts = parts
     app.include_router(collaborations.router)
     app.include_router(catalog.router)
+    app.include_router(identity.router)
+    app.include_router(admin.router)
     problems.install(app)
     document = describe_api(app)
+    channels = asyncapi_file().read_bytes()
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi() -> Response:
         return json_response(document)
 
+    @app.get("/asyncapi.json", include_in_schema=False)
+    async def asyncapi() -> Response:
+        return Response(channels, media_type="application/json")
+
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
         return Response(docs_page(document), media_type="text/html; charset=utf-8")
 
-    return Dispatcher(problems.LastResort(app), streaming)
+    return app

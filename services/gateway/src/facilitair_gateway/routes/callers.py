@@ -6,12 +6,15 @@ from fastapi import Depends, Request
 from msgspec import Struct
 
 from facilitair_events.definitions import Model
+from facilitair_gateway.access import Access, require
+from facilitair_gateway.administration import Administration
 from facilitair_gateway.definitions import Catalog
 from facilitair_gateway.errors import UnknownCollaborationError
 from facilitair_gateway.hub import StreamHub
 from facilitair_gateway.identifiers import is_collaboration_id
 from facilitair_gateway.inbox import Inbox
-from facilitair_gateway.principal import Principal, local_principal
+from facilitair_gateway.principal import ADMIN, Principal
+from facilitair_gateway.routes.guard import principal_of
 from facilitair_gateway.viewing import Viewing
 from facilitair_runtime.artifacts import ArtifactStore
 
@@ -32,6 +35,8 @@ class Parts(Struct, frozen=True, kw_only=True):
     catalog: Catalog
     default_model: Model
     artifacts: ArtifactStore
+    access: Access
+    administration: Administration
     limits: Limits
 
 
@@ -50,9 +55,17 @@ async def known_id(collaboration: str) -> str:
 
 async def caller_of(request: Request) -> Principal:
     """Who asks. Every dependency is async: plain ones would each cost a thread."""
-    return local_principal(traceparent=request.headers.get("traceparent"))
+    return principal_of(request.scope)
+
+
+async def administrator_of(request: Request) -> Principal:
+    """Who asks for something that is an administrator's. Raises ScopeMissingError."""
+    principal = principal_of(request.scope)
+    require(principal, ADMIN)
+    return principal
 
 
 Caller = Annotated[Principal, Depends(caller_of)]
+Administrator = Annotated[Principal, Depends(administrator_of)]
 Gateway = Annotated[Parts, Depends(parts_of)]
 CollaborationId = Annotated[str, Depends(known_id)]

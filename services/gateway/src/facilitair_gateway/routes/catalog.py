@@ -7,7 +7,7 @@ from facilitair_gateway.definitions import active, listed
 from facilitair_gateway.routes.answers import json_response
 from facilitair_gateway.routes.callers import Caller, Gateway, Parts
 from facilitair_gateway.routes.documents import CURSOR, LIMIT
-from facilitair_gateway.routes.paging import page_by_name
+from facilitair_gateway.routes.paging import page
 
 router = APIRouter(prefix="/v1", tags=["definitions"])
 
@@ -34,4 +34,4 @@ async def models(*, request: Request, caller: Caller, gateway: Gateway) -> Respo
 
 def _page(request: Request, gateway: Parts, *, kind: CatalogKind, tenant: str) -> Response:
     found = [listed(version) for version in active(gateway.catalog, kind, tenant=tenant)]
-    return json_response(page_by_name(found, request.query_params))
+    return json_response(page(found, request.query_params, by="name"))

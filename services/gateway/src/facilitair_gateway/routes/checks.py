@@ -29,7 +29,9 @@ class NewCollaboration(BaseModel):
     workflow: str = Field("code", description="A workflow by its name, or name@label.")
     inputs: dict[str, Any] = Field({}, description="Values that the workflow's templates use.")
     models: dict[str, str] = Field({}, description="For an agent, the one model it runs on.")
-    project: str = Field("default", description="What it is filed under.")
+    project: str | None = Field(
+        None, description="What it is filed under; by default what the key says, else `default`."
+    )
     priority: Literal["interactive", "batch"] = Field(
         "interactive", description="Batch work goes behind interactive work."
     )

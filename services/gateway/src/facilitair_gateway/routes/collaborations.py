@@ -53,7 +53,7 @@ async def submit(
         collaboration=submit_id(caller.tenant, idempotency_key, fresh=_fresh_id()),
         task=body.task,
         inputs=body.inputs,
-        project=body.project,
+        project=body.project or caller.project,
         priority=body.priority,
         body_digest=body_digest(content),
     )

@@ -49,6 +49,11 @@ _PROBLEM: Final[dict[str, Any]] = {
         }
     },
 }
+_API_KEY: Final = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "An API key. While none exists, programs of the gateway's machine need none.",
+}
 _STREAM: Final[dict[str, Any]] = {
     "get": {
         "tags": ["collaborations"],
@@ -100,6 +105,8 @@ def describe_api(app: FastAPI) -> dict[str, Any]:
         description="Collaborations of LLM agents over a durable log.",
         routes=app.routes,
     )
+    document.setdefault("components", {})["securitySchemes"] = {"apiKey": _API_KEY}
+    document["security"] = [{"apiKey": []}]
     document["paths"]["/v1/collaborations/{collaboration}/stream"] = _STREAM
     for path in document["paths"].values():
         for operation in path.values():

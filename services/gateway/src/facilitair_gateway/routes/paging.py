@@ -27,10 +27,10 @@ def read_limit(query: QueryParams) -> int:
     return min(int(text), MAX_LIMIT)
 
 
-def page_by_name(items: Sequence[dict[str, Any]], query: QueryParams) -> dict[str, Any]:
-    """A page of items that are sorted by ``name``; the cursor is the last name that was seen."""
+def page(items: Sequence[dict[str, Any]], query: QueryParams, *, by: str) -> dict[str, Any]:
+    """A page of items in the order of their field ``by``; the cursor is the last that was seen."""
     limit = read_limit(query)
     after = query.get("cursor", "")
-    rest = [item for item in items if item["name"] > after]
+    rest = [item for item in items if item[by] > after]
     data, more = rest[:limit], len(rest) > limit
-    return {"data": data, "has_more": more, "next_cursor": data[-1]["name"] if more else None}
+    return {"data": data, "has_more": more, "next_cursor": data[-1][by] if more else None}

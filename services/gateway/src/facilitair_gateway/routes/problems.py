@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from facilitair_events.requests import Fault
 from facilitair_gateway import errors
+from facilitair_gateway.api_keys import redacted
 
 log = structlog.get_logger(__name__)
 
@@ -63,8 +64,9 @@ def problem_of(error: Exception) -> Problem:
     for known, (status, code) in _STATUS.items():
         if isinstance(error, known):
             found = getattr(error, "code", None) or code
-            headers = {"retry-after": str(_RETRY_AFTER_S)} if status in _RETRYABLE else {}
-            return Problem(status=status, code=found, detail=str(error), headers=headers)
+            return Problem(
+                status=status, code=found, detail=str(error), headers=_HEADERS.get(status, {})
+            )
     return Problem(
         status=HTTPStatus.INTERNAL_SERVER_ERROR,
         code="internal",
@@ -75,7 +77,7 @@ def problem_of(error: Exception) -> Problem:
 def respond(problem: Problem, instance: str) -> Response:
     """The response that tells a problem."""
     return Response(
-        problem.body(instance),
+        problem.body(redacted(instance)),
         status_code=problem.status,
         media_type=PROBLEM_JSON,
         headers={"cache-control": "no-store", **problem.headers},
@@ -115,7 +117,7 @@ class LastResort:
         try:
             await self._app(scope, receive, watched)
         except Exception as error:
-            log.exception("request failed", method=scope["method"], path=scope["path"])
+            log.exception("request failed", method=scope["method"], path=redacted(scope["path"]))
             if started and not complete:
                 raise
             if not started:
@@ -136,6 +138,12 @@ _STATUS: Final[dict[type[errors.GatewayError], tuple[HTTPStatus, str]]] = {
     errors.ExpiredCursorError: (HTTPStatus.GONE, "cursor_expired"),
     errors.CursorError: (HTTPStatus.BAD_REQUEST, "cursor_malformed"),
     errors.UnknownCollaborationError: (HTTPStatus.NOT_FOUND, "not_found"),
+    errors.KeyMissingError: (HTTPStatus.UNAUTHORIZED, "key_missing"),
+    errors.KeyInvalidError: (HTTPStatus.UNAUTHORIZED, "key_invalid"),
+    errors.NotLocalError: (HTTPStatus.UNAUTHORIZED, "key_missing"),
+    errors.ScopeMissingError: (HTTPStatus.FORBIDDEN, "scope_missing"),
+    errors.UnknownTenantError: (HTTPStatus.NOT_FOUND, "tenant_not_found"),
+    errors.UnknownKeyError: (HTTPStatus.NOT_FOUND, "key_not_found"),
     errors.ConflictError: (HTTPStatus.CONFLICT, "conflict"),
     errors.AppendUnknownError: (HTTPStatus.SERVICE_UNAVAILABLE, "not_confirmed"),
     errors.NoAnswerError: (HTTPStatus.SERVICE_UNAVAILABLE, "no_answer"),
@@ -143,7 +151,15 @@ _STATUS: Final[dict[type[errors.GatewayError], tuple[HTTPStatus, str]]] = {
     errors.BodyTooLargeError: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large"),
     errors.MalformedBodyError: (HTTPStatus.BAD_REQUEST, "body_malformed"),
 }
-_RETRYABLE: Final = frozenset({HTTPStatus.SERVICE_UNAVAILABLE})
+_HEADERS: Final = {
+    HTTPStatus.SERVICE_UNAVAILABLE: {"retry-after": str(_RETRY_AFTER_S)},
+    HTTPStatus.UNAUTHORIZED: {"www-authenticate": "Bearer"},
+}
+_KINDS: Final = {
+    HTTPStatus.UNAUTHORIZED: "authentication_error",
+    HTTPStatus.FORBIDDEN: "permission_error",
+    HTTPStatus.NOT_FOUND: "not_found_error",
+}
 _TOO_LARGE: Final = frozenset({"task_too_large", "inputs_too_large"})
 _HTTP_CODES: Final = {
     HTTPStatus.NOT_FOUND: ("not_found", "there is nothing at this path; see /openapi.json"),
@@ -171,4 +187,4 @@ def _from_http(error: HTTPException) -> Problem:
 
 
 def _kind(problem: Problem) -> str:
-    return "not_found_error" if problem.status == HTTPStatus.NOT_FOUND else "invalid_request_error"
+    return _KINDS.get(HTTPStatus(problem.status), "invalid_request_error")

@@ -13,11 +13,13 @@ import structlog
 from starlette.datastructures import Headers, QueryParams
 from starlette.types import Receive, Scope, Send
 
+from facilitair_gateway.access import Access
+from facilitair_gateway.api_keys import redacted
 from facilitair_gateway.errors import GatewayError, NotReadyError
 from facilitair_gateway.fanout import HEARTBEAT, retry_frame
 from facilitair_gateway.hub import StreamHub
-from facilitair_gateway.principal import local_principal
 from facilitair_gateway.routes.callers import known_id
+from facilitair_gateway.routes.guard import principal_of
 from facilitair_gateway.routes.problems import Problem, problem_of, send_problem
 from facilitair_gateway.viewer import Viewer
 from facilitair_gateway.viewing import Place, Viewing
@@ -40,9 +42,10 @@ _ONLY_GET: Final = Problem(
 class Streaming:
     """Serves the streams of collaborations from one hub."""
 
-    def __init__(self, hub: StreamHub, viewing: Viewing, *, retry_ms: int) -> None:
+    def __init__(self, hub: StreamHub, viewing: Viewing, *, access: Access, retry_ms: int) -> None:
         self._hub = hub
         self._viewing = viewing
+        self._access = access
         self._retry_ms = retry_ms
 
     async def serve(
@@ -58,7 +61,7 @@ class Streaming:
             await send_problem(problem_of(error), scope, send=send)
             return
         except Exception as error:
-            log.exception("request failed", method=scope["method"], path=scope["path"])
+            log.exception("request failed", method=scope["method"], path=redacted(scope["path"]))
             await send_problem(problem_of(error), scope, send=send)
             return
         if place.finished:
@@ -77,10 +80,12 @@ class Streaming:
         if not self._hub.started or self._hub.draining:
             raise NotReadyError
         known = await known_id(collaboration)
-        return await self._viewing.place(local_principal(), known, cursor=_cursor(scope))
+        return await self._viewing.place(principal_of(scope), known, cursor=_cursor(scope))
 
     async def _stream(self, viewer: Viewer, *, scope: Scope, receive: Receive, send: Send) -> None:
         gone = asyncio.create_task(_until_gone(receive, viewer))
+        principal = principal_of(scope)
+        self._access.watch(principal, viewer.dismiss)
         try:
             while viewer.witness is not None and viewer.fault is None and not viewer.gone:
                 await viewer.wait()
@@ -97,6 +102,7 @@ class Streaming:
                 await asyncio.sleep(0)  # who has much to read lets the others have their turn
             await send({"type": "http.response.body", "body": self._farewell(viewer)})
         finally:
+            self._access.unwatch(principal, viewer.dismiss)
             self._hub.leave(viewer)
             gone.cancel()
 
@@ -125,5 +131,4 @@ async def _until_gone(receive: Receive, viewer: Viewer) -> None:
     """Tell the viewer when its client is gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
-    viewer.gone = True
-    viewer.wake()
+    viewer.dismiss()
