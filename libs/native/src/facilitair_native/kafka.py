@@ -17,7 +17,7 @@ from facilitair_native.errors import ServerStartError, ServerStateError
 from facilitair_native.kafka_probe import answers
 from facilitair_native.kafka_settings import Tls, server_properties
 from facilitair_native.maven import fetch_jars
-from facilitair_native.ports import HOST, free_ports
+from facilitair_native.ports import HOST, free_ports, is_taken
 from facilitair_native.processes import ServerProcess, tail
 from facilitair_native.programs import find_java
 
@@ -87,6 +87,10 @@ class KafkaServer:
     def start(self) -> None:
         if self.pid is not None:
             raise ServerStateError(server=_NAME, reason=f"runs already, pid {self.pid}")
+        self._log_start = self.log_file.stat().st_size if self.log_file.exists() else 0
+        if is_taken(self._port):
+            reason = f"somebody else listens on {self.address}"
+            raise self._failed(reason)
         search = self._environ.get("PATH")
         java = find_java(needed_for=_NAME, path=search)
         pom = checkout_root() / "deploy" / "native" / "kafka" / "pom.xml"
@@ -95,7 +99,6 @@ class KafkaServer:
         program = [str(java), *self._java_options, "-cp", f"{jars}/*"]
         if not (self._data / "meta.properties").exists():
             self._format(program)
-        self._log_start = self.log_file.stat().st_size if self.log_file.exists() else 0
         self._process = ServerProcess(
             [
                 *(*program, "-Xms64m", f"-Xmx{self._heap_mb}m", "-XX:+UseSerialGC"),

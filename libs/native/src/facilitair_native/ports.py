@@ -14,6 +14,7 @@ _LOWEST: Final = 10_000
 _RANGE_FILE: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _DEFAULT_EPHEMERAL: Final = 32_768
 _TRIES: Final = 1_000
+_CONNECT_S: Final = 1.0
 
 
 def free_ports(count: int) -> list[int]:
@@ -39,6 +40,15 @@ def free_ports(count: int) -> list[int]:
             if len(ports) == count:
                 return ports
     raise NoPortsError(count=count, lowest=_LOWEST, highest=highest)
+
+
+def is_taken(port: int) -> bool:
+    """Whether somebody listens on a port of 127.0.0.1, be it frozen."""
+    try:
+        socket.create_connection((HOST, port), timeout=_CONNECT_S).close()
+    except OSError:
+        return False
+    return True
 
 
 def _first_ephemeral() -> int:

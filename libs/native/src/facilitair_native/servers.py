@@ -37,7 +37,8 @@ class Server(Protocol):
         """Fetch what is missing, format the folder once, and start the process.
 
         Does not wait until it is ready.
-        Raises MissingProgramError, FetchError, CacheError, ServerStateError when it runs already.
+        Raises MissingProgramError, FetchError, CacheError, ServerStartError when its port is taken
+        or its settings are refused, ServerStateError when it runs already.
         """
         ...
 
