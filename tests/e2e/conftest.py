@@ -1,11 +1,12 @@
 """Solo processes of a test, stopped at its end."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from facilitair_testing.fleet import FleetProcess, require_kafka
 from facilitair_testing.solo import SoloProcess
 
 MakeSolo = Callable[..., SoloProcess]
@@ -38,3 +39,17 @@ async def shared_solo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
     await process.start()
     yield process
     await process.stop()
+
+
+@pytest.fixture(scope="session")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FleetProcess]:
+    """One fleet for all tests, with two of each service; its end leaves no process behind."""
+    require_kafka()
+    scale = {"orchestrator": 2, "agent-worker": 2, "gateway": 2}
+    process = FleetProcess(tmp_path_factory.mktemp("fleet") / "home", scale=scale)
+    try:
+        process.start()
+        yield process
+    finally:
+        process.stop()
+        assert process.processes() == {}
