@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 import structlog
 
-from facilitair_messaging.errors import CommitRefusedError
+from facilitair_messaging.errors import CommitRefusedError, CommitUnknownError
 from facilitair_messaging.held import HeldPartitions
 from facilitair_messaging.partition_work import PartitionWork
 from facilitair_messaging.ports import GroupConsumer, TopicPartition
@@ -57,6 +57,10 @@ class Commits:
             return []
         try:
             await self._consumer.commit(offsets)
+        except CommitUnknownError as error:
+            # The log is away, not the partitions: asking for each of them would only take longer.
+            _log.warning("commit unanswered", group=self._group, reason=str(error))
+            return []
         except CommitRefusedError as error:
             if len(offsets) == 1:
                 (tp,) = offsets
