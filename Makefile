@@ -21,11 +21,14 @@ endif
 override TASK := $(value TASK)
 override WORKFLOW := $(value WORKFLOW)
 export TASK WORKFLOW
+STORES ?= kafka
+SCALE ?=
+export STORES
 
 BIN := .venv/bin
 SOURCES = $(wildcard libs/*/src services/*/src clients/*/src) tools benchmarks conftest.py
 
-.PHONY: help init ready run up down test test-unit lint schemas schemas-check bench clean lock
+.PHONY: help init ready run up down fleet fleet-down test test-unit lint schemas schemas-check bench clean lock
 
 help: ## List the targets
 	@echo 'Facilitair. The two to start with: make run, make test.'
@@ -49,6 +52,12 @@ up: ready ## Start Facilitair on this machine and stay: API on 127.0.0.1:8080
 	@$(BIN)/facilitair up
 
 down: ready ## Stop what `up` started
+	@$(BIN)/facilitair down
+
+fleet: ready ## Start a real Kafka (Java 17, Maven) and every service as a process: SCALE="agent-worker=2"
+	@$(BIN)/facilitair up --fleet --stores "$$STORES" $(foreach count,$(SCALE),--scale "$(count)")
+
+fleet-down: ready ## Stop what `fleet` started
 	@$(BIN)/facilitair down
 
 test: lint schemas-check ## Everything that can run here; with CI=true a skipped test is a failure

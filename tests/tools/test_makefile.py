@@ -86,6 +86,21 @@ def test_up_and_down_are_the_commands_of_that_name(checkout, target):
     assert passed_on(checkout) == [target]
 
 
+def test_fleet_passes_its_stores_and_scale_on(checkout):
+    assert make(checkout, "fleet").returncode == 0
+    assert passed_on(checkout) == ["up", "--fleet", "--stores", "kafka"]
+    given = make(checkout, "fleet", "STORES=kafka,neo4j", "SCALE=agent-worker=3 gateway=2")
+    assert given.returncode == 0
+    assert not given.stderr
+    scale = ["--scale", "agent-worker=3", "--scale", "gateway=2"]
+    assert passed_on(checkout) == ["up", "--fleet", "--stores", "kafka,neo4j", *scale]
+
+
+def test_fleet_down_is_down(checkout):
+    assert make(checkout, "fleet-down").returncode == 0
+    assert passed_on(checkout) == ["down"]
+
+
 def test_a_failing_program_fails_the_target(checkout):
     (checkout / ".venv/bin/facilitair").write_text("#!/bin/sh\nexit 3\n")
     assert make(checkout, "run").returncode != 0
@@ -99,7 +114,7 @@ def test_a_failing_set_up_stops_before_the_program(checkout):
 def test_help_is_the_default_and_lists_every_documented_target(checkout):
     given = make(checkout)
     listed = {line.split()[0] for line in given.stdout.splitlines() if line.startswith("  ")}
-    named = "help init run up down test test-unit lint schemas schemas-check bench clean lock"
+    named = "help init run up down fleet fleet-down test test-unit lint schemas schemas-check bench clean lock"
     assert listed == set(named.split())
     assert not given.stderr
 
