@@ -1,8 +1,10 @@
 """Attempts from the task to the report, on a real log with a scripted model."""
 
 import asyncio
+import shutil
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -388,3 +390,37 @@ async def test_running_calls_finish_after_a_stop(desk: Desk, run_worker: RunWork
         asyncio.get_running_loop().call_later(0.05, model.gate.set)
     _, attempt = await desk.read(COLLABORATION_INBOX)
     assert attempt.outcome == "completed"
+
+
+async def test_calls_and_chunks_are_counted(desk: Desk, run_worker: RunWorker) -> None:
+    model = ScriptedModel("x", "y")
+    model.hold_at = 1
+    async with run_worker(model) as worker:
+        await desk.give(task())
+        await desk.wait_for(COLLABORATION_STREAM, 2)
+        assert b"facilitair_calls_in_flight 1.0" in worker.metrics.render()
+        model.gate.set()
+        await desk.wait_for(LLM_CALLS, 2)
+        await eventually(
+            lambda: b"facilitair_calls_in_flight 0.0" in worker.metrics.render(), what="its end"
+        )
+        assert b"facilitair_stream_chunks_total 3.0" in worker.metrics.render()
+        duration = b'gen_ai_client_operation_duration_seconds_count{outcome="completed"} 1.0'
+        assert duration in worker.metrics.render()
+
+
+async def test_r22_a_finished_call_whose_text_is_gone_fails_the_attempt(
+    desk: Desk, run_worker: RunWorker, tmp_path: Path
+) -> None:
+    model = ScriptedModel("z" * 70_000)
+    async with run_worker(model):
+        await desk.give(task())
+        call, _ = await desk.wait_for(COLLABORATION_INBOX, 2)
+        shutil.rmtree(tmp_path / "artifacts")
+        finished = FinishedCall(
+            call_id=call.call_id, request_digest=call.request_digest, output=call.output, model="m"
+        )
+        await desk.give(task(attempt=2, finished=(finished,)))
+        *_, attempt = await desk.wait_for(COLLABORATION_INBOX, 3)
+    assert (attempt.attempt, attempt.fault.code) == (2, "text_missing")
+    assert len(model.requests) == 1

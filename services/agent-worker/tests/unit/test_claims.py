@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from prometheus_client import CollectorRegistry
@@ -24,24 +24,39 @@ CAUSE = Envelope(
 )  # fmt: skip
 
 
+LATE = "late"
+"""The send fails, and its records land behind those of the next one."""
+
+
 class Doubtful:
     """A producer whose first sends are ambiguous: written or not, the caller is not told."""
 
-    def __init__(self, producer: Producer, *, written: list[bool]) -> None:
+    def __init__(self, producer: Producer, *, written: list[bool | str]) -> None:
         self._producer = producer
         self._written = written
+        self._late: list[Message] = []
 
     async def send(self, messages: Sequence[Message]) -> list[Ack]:
         if not self._written:
-            return await self._producer.send(messages)
-        if self._written.pop(0):
+            acks = await self._producer.send(messages)
+            late, self._late = self._late, []
+            await self._producer.send(late)
+            return acks
+        written = self._written.pop(0)
+        if written == LATE:
+            self._late += messages
+        elif written:
             await self._producer.send(messages)
         raise ProduceUnknownError(topics=(LLM_CALLS,), reason="scripted")
 
 
 @asynccontextmanager
 async def claimant(
-    log: Log, name: str, *, written: list[bool] | None = None
+    log: Log,
+    name: str,
+    *,
+    written: list[bool | str] | None = None,
+    clock_s: Callable[[], float] = lambda: 0.0,
 ) -> AsyncIterator[Claims]:
     count = itertools.count()
     async with log.producer() as producer:
@@ -49,7 +64,7 @@ async def claimant(
             producer=Doubtful(producer, written=written or []),
             ledger=Ledger(kept_ms=1_000, time=LogTime(longest_gap_ms=1_000)),
             incarnation=name,
-            clock_s=lambda: 0.0,
+            clock_s=clock_s,
             wall_ms=lambda: 0,
             new_nonce=lambda: f"{name}-{next(count)}",
             retry_s=0.0,
@@ -88,6 +103,34 @@ async def test_r19_a_claim_that_was_not_written_does_not_win(log: Log) -> None:
         claim = await claims.claim(KEY, index=0, cause=CAUSE)
     assert claim is not None
     assert claim.nonce == "w1-1"
+
+
+async def test_r04_a_claim_that_lands_late_behind_a_later_one_of_ours_takes_nothing_away(
+    log: Log,
+) -> None:
+    async with claimant(log, "w1", written=[LATE]) as claims:
+        claim = await claims.claim(KEY, index=0, cause=CAUSE)
+        assert claim is not None
+        assert claim.nonce == "w1-1"
+        await claims.done(claim, outcome="completed", last=False)
+        # The claim that failed here is in the log by now, behind the winner.
+        assert (await claims.claim(KEY, index=1, cause=CAUSE)) is not None
+
+
+async def test_r04_a_claim_that_lands_late_behind_a_foreign_one_loses(log: Log) -> None:
+    async with claimant(log, "w1", written=[False]) as one, claimant(log, "w2") as two:
+        assert await two.claim(KEY, index=0, cause=CAUSE) is not None
+        assert await one.claim(KEY, index=0, cause=CAUSE) is None
+
+
+async def test_r19_the_age_of_a_claim_counts_from_the_first_sending_of_the_nonce_that_won(
+    log: Log,
+) -> None:
+    ages = itertools.count(100.0)
+    async with claimant(log, "w1", written=[True], clock_s=lambda: next(ages)) as claims:
+        claim = await claims.claim(KEY, index=0, cause=CAUSE)
+    assert claim is not None
+    assert (claim.nonce, claim.sent_s) == ("w1-0", 100.0)
 
 
 async def test_r20_a_fence_that_comes_second_does_not_speak_for_the_claimant(log: Log) -> None:

@@ -17,8 +17,8 @@ from prometheus_client import CollectorRegistry
 from facilitair_agent_worker.attempts import Attempts, Job, Limits, Tools
 from facilitair_agent_worker.claims import Claims
 from facilitair_agent_worker.declaring import Declarer
-from facilitair_agent_worker.leased import LeasedSilence
 from facilitair_agent_worker.lease import Lease
+from facilitair_agent_worker.leased import LeasedSilence
 from facilitair_agent_worker.ledger import AttemptKey, Ledger
 from facilitair_agent_worker.log_time import LogTime
 from facilitair_agent_worker.reports import Reports
@@ -40,7 +40,7 @@ LEASE = Lease(lease_s=30.0, renew_s=10.0)
 TICK_MS = 10_000
 ATTEMPTS = 3
 STEPS = 50
-SCHEDULES = 60
+SCHEDULES = 150
 """Schedules per test; all are the same in every run."""
 TASK = "local:c1:a"
 CAUSE = Envelope(
@@ -87,13 +87,13 @@ class Process:
         )  # fmt: skip
         self.ledger = ledger
         unused: Any = None
+        stream: Any = _Stream()
         self.tools = Tools(
             ledger=ledger, claims=self.claims, stops=Stops(kept_ms=10**9), reports=reports,
-            tokens=TokenWriter(producer=_Stream(), read_back=unused, metrics=metrics),
+            tokens=TokenWriter(producer=stream, read_back=stream, metrics=metrics),
             silence=self.silence, metrics=metrics, artifacts=unused, models={"p": self},
             clock_s=world.clock_s,
         )  # fmt: skip
-        self.tools.tokens._read_back = _Stream()
         self.running = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
@@ -137,6 +137,17 @@ class Process:
             "take": self.owner and self.cursor < len(self.world.tasks),
         }
         return [step for step, now in can.items() if now]
+
+    def go_on(self) -> None:
+        """Take every task that is there, and let the model answer every call."""
+        while self.owner and self.cursor < len(self.world.tasks):
+            self.take()
+        while self.answers:
+            self.answer()
+
+    def unfinished(self) -> bool:
+        """Whether it holds an attempt, knows of an open one, or has something to send."""
+        return bool(self.attempts.running or self.ledger.open_in(0) or self.sends)
 
     def take(self) -> None:
         """The next task is delivered; its offset is committed once it is not needed any more."""
@@ -277,11 +288,7 @@ class World:
         claimant = self.winners[report.call_id].split("-")[0]
         for process in self.living():
             if process.name == claimant and process is not by:
-                assert process.halted or self._gave_up(process, report), "unknown for the living"
-
-    @staticmethod
-    def _gave_up(process: Process, report: CallReported) -> bool:
-        return AttemptKey(TASK, report.attempt) not in process.attempts._held
+                assert process.halted or not process.attempts.running, "unknown for the living"
 
     def asked(self, call_id: str) -> None:
         self.requests[call_id] += 1
@@ -344,20 +351,22 @@ Step = tuple[str, Process | None]
 
 def steps(world: World, faults: Counter[str]) -> list[Step]:
     """What may happen now."""
-    found: list[Step] = [("tick", None)] * 2
+    found: list[Step] = [("tick", None)] * 4
     if world.late:
         found.append(("late", None))
     for process in world.living():
         if process.stopped:
             found.append(("go on", process))
             continue
-        found += [(step, process) for step in process.possible()] * 2
+        # Answers are rare, so that calls outlive leases.
+        found += [(step, process) for step in process.possible() if step != "answer"] * 2
+        found += [("answer", process)] * bool(process.answers)
         # A fault where nothing is under way proves nothing.
         if world.busy():
-            found += [(fault, process) for fault in ("stop", "kill") if faults[fault]]
+            found += [(fault, process) for fault in ("stop", "stop", "kill") if faults[fault]]
             if process.sends and faults["doubt"]:
                 found += [(f"doubt: {how}", process) for how in ("written", "lost", "late")]
-        if process is not world.owner and (_ownerless(world) or world.busy() and faults["move"]):
+        if process is not world.owner and (_ownerless(world) or (world.busy() and faults["move"])):
             found += [("move", process)] * 2
     return found
 
@@ -381,31 +390,31 @@ async def perform(world: World, step: Step, faults: Counter[str]) -> None:
 
 
 async def _perform(world: World, name: str, *, process: Process, faults: Counter[str]) -> None:
-    if name == "land":
-        process.land()
-    elif name.startswith("doubt"):
-        faults["doubt"] -= 1
+    fault = name.split(":", maxsplit=1)[0]
+    faults[fault] -= fault in {"stop", "kill", "doubt"} or (
+        name == "move" and not _ownerless(world)
+    )
+    if fault == "doubt":
         lost = process.land(written=name == "doubt: written", acked=False)
         world.late += lost if name == "doubt: late" else []
-    elif name == "read":
-        process.read_one()
-    elif name == "answer":
-        process.answer()
-    elif name == "take":
-        process.take()
     elif name == "move":
-        faults["move"] -= not _ownerless(world)
         await world.move(process)
     elif name == "stop":
-        faults["stop"] -= 1
         process.stopped = process.halted = True
     elif name == "go on":
         process.stopped = False
     elif name == "kill":
-        faults["kill"] -= 1
         await process.end()
         if world.owner is process:
             world.owner = None
+    else:
+        steps = {
+            "land": process.land,
+            "read": process.read_one,
+            "answer": process.answer,
+            "take": process.take,
+        }
+        steps[name]()
 
 
 async def finish(world: World) -> None:
@@ -420,17 +429,15 @@ async def finish(world: World) -> None:
     if world.owner is None:
         await world.move(world.living()[0])
     for _ in range(25):
+        if world.outcome and not any(process.unfinished() for process in world.living()):
+            break
         for process in world.living():
-            while process.owner and process.cursor < len(world.tasks):
-                process.take()
-            while process.answers:
-                process.answer()
+            process.go_on()
         await settle()
         await advance(world)
     assert world.outcome, "the step has no outcome"
     for process in world.living():
-        assert process.ledger.open_in(0) == []
-        assert process.attempts.running == 0
+        assert not process.unfinished(), "something is left open"
 
 
 async def play(seed: int, faults: dict[str, int]) -> World:
@@ -450,7 +457,7 @@ async def play(seed: int, faults: dict[str, int]) -> World:
     return world
 
 
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize("block", range(2))
 def test_r19_r20_r21_hold_under_stops_deaths_moves_and_doubtful_sends(block: int) -> None:
     for seed in range(block * SCHEDULES, (block + 1) * SCHEDULES):
         try:
@@ -460,7 +467,14 @@ def test_r19_r20_r21_hold_under_stops_deaths_moves_and_doubtful_sends(block: int
             raise
 
 
+def test_r20_nobody_who_runs_is_declared_however_partitions_move() -> None:
+    for seed in range(SCHEDULES):
+        world = asyncio.run(play(seed, {"move": 3, "doubt": 2}))
+        seen = (world.outcome, world.closed, sum(world.requests.values()))
+        assert seen == ("completed", set(), 1), seed
+
+
 def test_without_faults_every_step_completes_with_one_request() -> None:
-    for seed in range(40):
+    for seed in range(20):
         world = asyncio.run(play(seed, {}))
         assert (world.outcome, sum(world.requests.values())) == ("completed", 1), seed
