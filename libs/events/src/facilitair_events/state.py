@@ -35,6 +35,7 @@ class StepState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``attempts`` counts up and is never reset (R17).
     ``open`` is the attempt that may still report, or 0.
     ``completed_seq`` is the seq of its ``step.completed``.
+    ``overdue`` says that the open attempt took too long and was asked to stop.
     ``failures``, ``lost`` and ``corrections`` count against the step's retry limits.
     """
 
@@ -44,6 +45,7 @@ class StepState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     status: StepStatus = "waiting"
     attempts: Count = 0
     open: Count = 0
+    overdue: bool = False
     failures: Count = 0
     lost: Count = 0
     corrections: Count = 0

@@ -151,3 +151,5 @@ def _on_timer(draft: Draft, fired: TimerFired) -> None:
         results.on_retry(draft, timer.path)
     elif timer.name == "attempt_timeout" and timer.path is not None and timer.attempt is not None:
         results.on_attempt_timeout(draft, timer.path, attempt=timer.attempt)
+    elif timer.name == "attempt_stop" and timer.path is not None and timer.attempt is not None:
+        results.on_stop_unanswered(draft, timer.path, attempt=timer.attempt)

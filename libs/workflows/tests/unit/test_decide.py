@@ -6,6 +6,7 @@ import pytest
 
 from facilitair_events import codec
 from facilitair_events.definitions import Output, Repeat, Retry, Step
+from facilitair_events.envelope import instant
 from facilitair_events.requests import AttemptReported, Parked, ReplyTo, TimerFired, Usage
 from facilitair_events.state import CollaborationSnapshot
 from facilitair_events.text import Artifact, Personal, Text, inline, personal
@@ -244,16 +245,6 @@ def test_r11_unknown_and_early_timers_change_nothing() -> None:
     assert any(timer.name == "attempt_timeout" for timer in early.state.timers)
 
 
-def test_an_attempt_that_takes_too_long_is_stopped_and_retried() -> None:
-    inbox = Inbox()
-    inbox.request(definition(step("a", timeout_s=10), output="a"))
-    decision = inbox.fire("attempt_timeout")
-    assert [c.topic for c in decision.commands] == ["worker-control"]
-    assert decision.events[0].fault.code == "timeout"
-    inbox.fire("retry")
-    assert [task.attempt for task in inbox.tasks] == [1, 2]
-
-
 def test_the_workflow_timeout_expires_the_collaboration() -> None:
     inbox = Inbox()
     inbox.request(definition(step("a", timeout_s=500), output="a", timeout_s=60))
@@ -482,5 +473,8 @@ def test_a_question_leaves_the_state_it_was_asked_of() -> None:
     wanted = definition(step("a"), output="a")
     inbox.request(wanted)
     before = inbox.state
-    assert inbox.feed(describe()).state is before
+    assert before is not None
+    asked = inbox.feed(describe(), after_ms=60_000)
+    assert asked.state is before
+    assert asked.replies[0].data.view.updated_at == instant(before.now_ms)
     assert inbox.request(wanted).state is before

@@ -50,6 +50,11 @@ class Draft:
         return self._state.now_ms
 
     @property
+    def changed_ms(self) -> int:
+        """When the state last changed before this record: a question moves no clock of it."""
+        return self._before.now_ms
+
+    @property
     def definition(self) -> Definition:
         """The resolved workflow. Raises EndedError in a stub, where nothing may ask for it."""
         if self._state.definition is None:

@@ -21,7 +21,7 @@ from facilitair_workflows.reducing.draft import Draft
 from facilitair_workflows.reducing.totals import totals_of
 
 GRACE_MS: Final = 15_000
-"""How long the terminal event waits for open attempts."""
+"""How long an attempt that was stopped may take to say what it cost."""
 
 
 def begin(draft: Draft, ending: Ending) -> None:
@@ -63,16 +63,26 @@ def out_of_patience(draft: Draft) -> None:
 
 
 def _give_up(draft: Draft, step: StepState) -> None:
+    ident = count_unknown(draft, step)
+    agent = step.agent or ""
+    draft.emit(AttemptUnknown, step=step.path, agent=agent, attempt=step.open, call_id=ident)
+    draft.put_step(replace(step, open=0, status="stopped"))
+
+
+def count_unknown(draft: Draft, step: StepState) -> str:
+    """Count the open attempt's next call as unknown, and return its id; its money may follow."""
     reported = [c for c in draft.calls.values() if c.path == step.path and c.attempt == step.open]
     ident = call_id(
         draft.state.tenant, draft.state.collaboration, step.path, step.open, len(reported)
     )
-    agent = step.agent or ""
     draft.calls[ident] = CallState(
-        path=step.path, attempt=step.open, index=len(reported), outcome="unknown", agent=agent
+        path=step.path,
+        attempt=step.open,
+        index=len(reported),
+        outcome="unknown",
+        agent=step.agent or "",
     )
-    draft.emit(AttemptUnknown, step=step.path, agent=agent, attempt=step.open, call_id=ident)
-    draft.put_step(replace(step, open=0, status="stopped"))
+    return ident
 
 
 def _finish(draft: Draft, ending: Ending) -> None:

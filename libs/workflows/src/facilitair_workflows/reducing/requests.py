@@ -146,5 +146,7 @@ def on_describe(draft: Draft, request: DescribeRequested) -> None:
     draft.reply(
         request.reply_to,
         "described",
-        view=view_of(draft.state, steps=draft.steps, calls=draft.calls),
+        view=view_of(
+            draft.state, changed_ms=draft.changed_ms, steps=draft.steps, calls=draft.calls
+        ),
     )

@@ -59,7 +59,7 @@ def _counted(report: CallReported, known: CallState | None, *, step: StepState |
 
 def _lost(draft: Draft, step: StepState, *, report: CallReported) -> None:
     spec = paths.step_at(draft.definition, step.path)
-    step = replace(step, open=0, lost=step.lost + 1)
+    step = replace(step, open=0, overdue=False, lost=step.lost + 1)
     draft.put_step(step)
     draft.disarm(step.path)
     draft.emit(
@@ -87,7 +87,8 @@ def on_attempt_reported(draft: Draft, report: AttemptReported) -> None:
     step = draft.steps.get(report.path)
     if step is None or step.open != report.attempt:
         return
-    step = replace(step, open=0)
+    overdue = step.overdue
+    step = replace(step, open=0, overdue=False)
     draft.put_step(step)
     draft.disarm(step.path)
     if not draft.running:
@@ -98,6 +99,8 @@ def on_attempt_reported(draft: Draft, report: AttemptReported) -> None:
         fault = report.fault or Fault(
             code="no_answer", message="the worker gave neither an answer nor a reason"
         )
+        if overdue and fault.code == "stopped":
+            fault = _timeout_fault(draft, step)
         _failed(draft, step, report=report, fault=fault)
 
 
@@ -209,18 +212,32 @@ def _emit_failed(
 
 
 def on_attempt_timeout(draft: Draft, path: str, *, attempt: int) -> None:
-    """An attempt took too long: stop it and treat it as failed."""
+    """An attempt took too long: stop it, and wait for what it cost (R14)."""
     step = draft.steps.get(path)
     if step is None or step.open != attempt:
         return
-    spec = paths.step_at(draft.definition, path)
     ref = AttemptRef(path=path, attempt=attempt)
     stop = StopAttempts(collaboration=draft.state.collaboration, attempts=(ref,), reason="timeout")
     draft.command(WORKER_CONTROL, stop)
-    fault = Fault(code="timeout", message=f"no answer within {spec.timeout_s:g} s", retryable=True)
-    step = replace(step, open=0)
+    draft.put_step(replace(step, overdue=True))
+    due_ms = draft.now_ms + ending.GRACE_MS
+    draft.arm("attempt_stop", due_ms=due_ms, path=path, attempt=attempt)
+
+
+def on_stop_unanswered(draft: Draft, path: str, *, attempt: int) -> None:
+    """Nobody said what the stopped attempt cost: its call is unknown, and it has failed (R14)."""
+    step = draft.steps.get(path)
+    if step is None or step.open != attempt:
+        return
+    ending.count_unknown(draft, step)
+    step = replace(step, open=0, overdue=False)
     draft.put_step(step)
-    retry_or_give_up(draft, step, attempt=attempt, fault=fault)
+    retry_or_give_up(draft, step, attempt=attempt, fault=_timeout_fault(draft, step))
+
+
+def _timeout_fault(draft: Draft, step: StepState) -> Fault:
+    timeout_s = paths.step_at(draft.definition, step.path).timeout_s
+    return Fault(code="timeout", message=f"no answer within {timeout_s:g} s", retryable=True)
 
 
 def on_retry(draft: Draft, path: str) -> None:

@@ -7,9 +7,16 @@ from facilitair_workflows.reducing.totals import totals_of
 
 
 def view_of(
-    state: CollaborationState, *, steps: dict[str, StepState], calls: dict[str, CallState]
+    state: CollaborationState,
+    *,
+    changed_ms: int,
+    steps: dict[str, StepState],
+    calls: dict[str, CallState],
 ) -> CollaborationView:
-    """Pure projection of a state; after the end it has no texts, which are in the events."""
+    """Pure projection of a state that last changed at ``changed_ms``.
+
+    After the end it has no texts, which are in the events.
+    """
     ending = state.ending
     return CollaborationView(
         id=state.collaboration,
@@ -20,7 +27,7 @@ def view_of(
         actor=state.actor,
         task=state.task,
         created_at=instant(state.created_ms),
-        updated_at=instant(state.now_ms),
+        updated_at=instant(changed_ms),
         steps=tuple(_step(step, calls) for step in steps.values()),
         calls=tuple(_call(ident, call) for ident, call in calls.items()),
         totals=totals_of(calls.values()),
