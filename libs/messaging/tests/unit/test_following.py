@@ -87,7 +87,7 @@ async def test_what_apply_raises_ends_it(following, send, timer):
     await send(timer(topic=TOPIC, name="one"))
     with pytest.raises(ExceptionGroup) as raised:
         async with following(fail):
-            await asyncio.sleep(5)
+            await asyncio.wait_for(asyncio.Event().wait(), 5)
     assert isinstance(raised.value.exceptions[0], LookupError)
 
 

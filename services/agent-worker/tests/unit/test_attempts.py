@@ -268,6 +268,30 @@ async def test_a_provider_error_after_content_fails_the_attempt_with_its_reason(
     assert attempt.fault.quote == personal("slow down")
 
 
+@pytest.mark.parametrize(
+    ("written", "error", "cost"),
+    [
+        ((), ProviderError(kind="rate_limited", message="later", status=429), Decimal(0)),
+        ((), ProviderError(kind="authentication", message="who?", status=401), Decimal(0)),
+        ((), ProviderError(kind="unavailable", message="nobody there", sent=False), Decimal(0)),
+        ((), ProviderError(kind="unavailable", message="broken", status=500), None),
+        ((), ProviderError(kind="timeout", message="no answer in time"), None),
+        (("some",), ProviderError(kind="rate_limited", message="enough", status=429), None),
+    ],
+)
+async def test_r17_a_request_that_was_declined_costs_nothing_and_any_other_is_unknown(
+    desk: Desk,
+    run_worker: RunWorker,
+    written: tuple[str, ...],
+    error: ProviderError,
+    cost: Decimal | None,
+) -> None:
+    async with run_worker(ScriptedModel(*written, error=error)):
+        await desk.give(task())
+        call, _ = await desk.wait_for(COLLABORATION_INBOX, 2)
+    assert (call.outcome, call.cost_usd, call.usage) == ("failed", cost, None)
+
+
 async def test_a_cost_is_computed_from_prices_and_usage(desk: Desk, run_worker: RunWorker) -> None:
     prices = Prices(input=Decimal(1_000_000), output=Decimal(2_000_000))
     priced = replace(agent("coder"), models=(Model(name="m", provider="p", prices=prices),))

@@ -40,7 +40,7 @@ LEASE = Lease(lease_s=30.0, renew_s=10.0)
 TICK_MS = 10_000
 ATTEMPTS = 3
 STEPS = 50
-SCHEDULES = 150
+SCHEDULES = 100
 """Schedules per test; all are the same in every run."""
 TASK = "local:c1:a"
 CAUSE = Envelope(

@@ -137,7 +137,7 @@ async def test_r05_a_failed_rebuild_stops_the_process(log: Log) -> None:
     async def assign() -> None:
         async with running(Broken()) as parts:
             parts.rebuilds.assigned(frozenset({TASKS}))
-            await asyncio.sleep(5)
+            await asyncio.wait_for(asyncio.Event().wait(), 5)
 
     with pytest.raises(ExceptionGroup):
         await assign()
