@@ -19,6 +19,16 @@ ProviderErrorKind = Literal[
 RETRYABLE_KINDS: frozenset[ProviderErrorKind] = frozenset(
     {"rate_limited", "overloaded", "unavailable", "timeout", "truncated", "malformed"}
 )
+DECLINED_KINDS: frozenset[ProviderErrorKind] = frozenset(
+    {
+        "rate_limited",
+        "overloaded",
+        "authentication",
+        "invalid_request",
+        "context_length",
+        "quota",
+    }
+)
 MAX_MESSAGE_CHARACTERS = 400
 
 
@@ -32,6 +42,7 @@ class ProviderError(LlmError):
     `message` is bounded and holds no credential.
     `retry_after_s` is the provider's own wish, capped; None when it has none.
     `retryable` says that the same request may succeed later; it does not say that nothing was paid.
+    `sent` is False when the request never reached a server.
     """
 
     def __init__(
@@ -41,14 +52,21 @@ class ProviderError(LlmError):
         message: str,
         status: int | None = None,
         retry_after_s: float | None = None,
+        sent: bool = True,
     ) -> None:
         self.kind: ProviderErrorKind = kind
+        self.sent = sent
         self.status = status
         self.message = message[:MAX_MESSAGE_CHARACTERS]
         self.retry_after_s = retry_after_s
         self.retryable = kind in RETRYABLE_KINDS
         where = f" (HTTP {status})" if status is not None else ""
         super().__init__(f"{kind}{where}: {self.message}")
+
+    @property
+    def declined(self) -> bool:
+        """Whether no answer was ever begun; before any text that means that nothing is to pay."""
+        return not self.sent or self.kind in DECLINED_KINDS
 
 
 class CatalogError(LlmError):

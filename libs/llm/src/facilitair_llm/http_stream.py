@@ -124,12 +124,12 @@ async def _post(
                 timeout=aiohttp.ClientTimeout(total=None, connect=connect_s, sock_read=None),
             )
     except aiohttp.ServerTimeoutError as error:
-        raise ProviderError(kind="timeout", message="no connection in time") from error
+        raise ProviderError(kind="timeout", message="no connection in time", sent=False) from error
     except TimeoutError as error:
         raise ProviderError(kind="timeout", message="no answer in time") from error
     except aiohttp.ClientConnectorError as error:
         raise ProviderError(
-            kind="unavailable", message=f"cannot connect to {error.host}:{error.port}"
+            kind="unavailable", message=f"cannot connect to {error.host}:{error.port}", sent=False
         ) from error
     except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
         raise ProviderError(kind="invalid_request", message="the base URL is not a URL") from error

@@ -198,6 +198,7 @@ async def test_nobody_listening_is_unavailable_and_names_the_place(build_model):
         port = taken.getsockname()[1]
         error = await failure(build_model(base_url=f"http://127.0.0.1:{port}/v1", api_key="sk-x"))
     assert error.kind == "unavailable"
+    assert error.declined
     assert f"127.0.0.1:{port}" in error.message
 
 

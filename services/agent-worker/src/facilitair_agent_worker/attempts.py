@@ -7,7 +7,7 @@ from functools import partial
 import structlog
 from msgspec import Struct
 
-from facilitair_agent_worker.calling import Answer, Caller
+from facilitair_agent_worker.calling import Answer, Caller, cost_of
 from facilitair_agent_worker.claims import Claim, Claims
 from facilitair_agent_worker.domain import check_output, unfenced
 from facilitair_agent_worker.errors import AttemptFaultError, UnknownProviderError
@@ -22,7 +22,6 @@ from facilitair_events.envelope import Envelope
 from facilitair_events.keys import collaboration_key
 from facilitair_events.requests import AttemptReported, CallOutcome, CallReported, Fault
 from facilitair_events.work import FinishedCall, RunAttempt
-from facilitair_llm.catalog import cost_usd
 from facilitair_llm.providers import ChatModel
 from facilitair_observability import names
 from facilitair_observability.metrics import Metrics
@@ -238,7 +237,7 @@ class Attempts:
             request_digest=prepared.digest,
             finish_reason=answer.finish_reason,
             usage=answer.usage,
-            cost_usd=cost_usd(model.prices, answer.usage) if answer.usage else None,
+            cost_usd=cost_of(answer, model.prices),
             simulated=model.simulated,
             output=text if answer.fault is None else None,
             fault=answer.fault,

@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
+from decimal import Decimal
 
 from msgspec import Struct
 
 from facilitair_agent_worker.domain import check_finish, fault_of
+from facilitair_events.definitions import Prices
 from facilitair_events.requests import Fault, Usage
 from facilitair_llm.calls import ChatRequest, Finished, TextDelta
+from facilitair_llm.catalog import cost_usd
 from facilitair_llm.errors import ProviderError
 from facilitair_llm.providers import ChatModel
 
@@ -17,6 +20,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     """What came of a request. ``fault`` is None for a complete answer with a natural end.
 
     ``usage`` is None where the provider did not get to say what was used.
+    ``free`` says that it was not asked or declined, so that nothing was used (R17).
     """
 
     text: str
@@ -24,6 +28,14 @@ class Answer(Struct, frozen=True, kw_only=True):
     model: str | None = None
     finish_reason: str | None = None
     usage: Usage | None = None
+    free: bool = False
+
+
+def cost_of(answer: Answer, prices: Prices | None) -> Decimal | None:
+    """What a call cost in USD; None where that is unknown."""
+    if answer.free:
+        return Decimal(0)
+    return None if answer.usage is None else cost_usd(prices, answer.usage)
 
 
 class Caller:
@@ -52,10 +64,11 @@ class Caller:
         try:
             async with asyncio.timeout(timeout_s) as self._scope:
                 if self._stopped is not None:
-                    return Answer(text="", fault=_stopped(self._stopped))
+                    return Answer(text="", fault=_stopped(self._stopped), free=True)
                 return await self._read(request, texts, call_id=call_id, tenant=tenant)
         except ProviderError as error:
-            return Answer(text="".join(texts), fault=fault_of(error))
+            free = error.declined and not texts
+            return Answer(text="".join(texts), fault=fault_of(error), free=free)
         except TimeoutError:
             fault = _stopped(self._stopped) if self._stopped else _timeout(timeout_s)
             return Answer(text="".join(texts), fault=fault)
