@@ -52,9 +52,11 @@ class Connection(Struct, frozen=True, kw_only=True):
                         return await start()
                     except KafkaError as error:
                         reason = await self._why_unreachable(wanted=wanted)
+                        # A failed TLS handshake leaves its socket to the loop's next turns, and
+                        # the caller may end the loop: the pause comes before the error, too.
+                        await asyncio.sleep(RETRY_MS / 1000)
                         if isinstance(reason, LogAccessError):
                             raise reason from error
-                    await asyncio.sleep(RETRY_MS / 1000)
         except TimeoutError as error:
             unanswered = as_log_error(error, address=self.bootstrap, wanted=wanted)
             raise (reason or unanswered) from error
