@@ -203,6 +203,39 @@ for _kind in ("workflows", "agents", "models"):
     _add_list(_kind)
 
 
+topics_app = typer.Typer(help="The topics of the log.", no_args_is_help=True)
+app.add_typer(topics_app, name="topics")
+
+
+@topics_app.command("ls")
+def topics_ls(*, as_json: JsonOption = False) -> None:
+    """List the topics: partitions and records ever appended."""
+    from facilitair_cli import topics  # noqa: PLC0415 - help does without
+
+    _finish(_attached(lambda attached: topics.listed(attached, as_json=as_json)))
+
+
+@topics_app.command("lag")
+def topics_lag(*, as_json: JsonOption = False) -> None:
+    """Tell how many records each group has before it."""
+    from facilitair_cli import topics  # noqa: PLC0415 - help does without
+
+    _finish(_attached(lambda attached: topics.lag(attached, as_json=as_json)))
+
+
+@topics_app.command("apply")
+def topics_apply(*, as_json: JsonOption = False) -> None:
+    """Create the topics that are missing; exit code 1 where settings of others differ.
+
+    With KAFKA_BOOTSTRAP_SERVERS it works on that cluster, before any service runs.
+    """
+    from facilitair_cli import topics  # noqa: PLC0415 - help does without
+
+    if topics.is_direct():
+        _finish(topics.apply_directly(as_json=as_json))
+    _finish(_attached(lambda attached: topics.apply(attached, as_json=as_json)))
+
+
 def run_command(arguments: Sequence[str]) -> int:
     """Run one command line; returns its exit code. Errors are one message on stderr."""
     try:

@@ -118,6 +118,14 @@ class Facilitair:
         """The models that agents may be run on."""
         return await self._all("/v1/models", dict[str, Any])
 
+    async def topics(self) -> list[dict[str, Any]]:
+        """The topics of the log, with the lag of each group. Needs the scope ``admin``."""
+        return await self._all("/v1/admin/topics", dict[str, Any])
+
+    async def apply_topics(self) -> dict[str, Any]:
+        """Create the topics that are missing. Needs the scope ``admin``."""
+        return decoded(await self._request("POST", "/v1/admin/topics"), dict[str, Any])
+
     def stream(
         self, collaboration: str, cursor: str | None = None, *, seen: Seen | None = None
     ) -> AsyncGenerator[Event, None]:

@@ -31,6 +31,17 @@ async def topic_statuses(
     return [await _status(admin, spec, commits=commits) for spec in specs]
 
 
+async def missing_topics(admin: Admin, specs: Iterable[TopicSpec]) -> list[str]:
+    """The declared topics that are not there."""
+    missing = []
+    for spec in specs:
+        try:
+            await admin.partitions(spec.name)
+        except UnknownTopicError:
+            missing.append(spec.name)
+    return missing
+
+
 async def _status(
     admin: Admin, spec: TopicSpec, *, commits: Mapping[str, Mapping[TopicPartition, int]]
 ) -> TopicStatus:

@@ -161,6 +161,13 @@ class Admin(Protocol):
         """
         ...
 
+    async def config_drift(self, specs: Iterable[TopicSpec]) -> dict[str, tuple[str, ...]]:
+        """How the settings of existing topics differ from their declarations.
+
+        One phrase per setting, by topic; topics without differences are left out.
+        """
+        ...
+
     async def partitions(self, topic: str) -> int:
         """How many partitions a topic has. Raises UnknownTopicError."""
         ...

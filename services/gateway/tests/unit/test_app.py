@@ -80,6 +80,7 @@ async def test_the_api_describes_itself_without_the_internet(http) -> None:
         "/v1/admin/tenants/{tenant}",
         "/v1/admin/keys",
         "/v1/admin/keys/{key}",
+        "/v1/admin/topics",
     }
     assert document["security"] == [{"apiKey": []}]
     assert document["components"]["securitySchemes"]["apiKey"]["scheme"] == "bearer"

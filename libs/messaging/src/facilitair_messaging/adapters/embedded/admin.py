@@ -36,6 +36,10 @@ class EmbeddedAdmin:
         await self._writer.submit(lambda transaction: create(transaction, wanted), self._publish)
         self._topics.declare(wanted)
 
+    async def config_drift(self, specs: Iterable[TopicSpec]) -> dict[str, tuple[str, ...]]:  # noqa: ARG002 - the port
+        """As the port says: here a declaration is the setting."""
+        return {}
+
     async def partitions(self, topic: str) -> int:
         return len(self._index.of(topic))
 
