@@ -10,7 +10,9 @@ from starlette.types import ASGIApp
 
 from facilitair_events.catalog import LabelMoved, VersionPublished
 from facilitair_events.definitions import Model
-from facilitair_events.topics import CATALOG
+from facilitair_events.layout import topics_dir
+from facilitair_events.registry import Registry
+from facilitair_events.topics import CATALOG, SERVICES
 from facilitair_gateway.access import Secrets
 from facilitair_gateway.adapters.uvicorn_server import bind
 from facilitair_gateway.applying import Applied
@@ -24,6 +26,7 @@ from facilitair_gateway.routes.api import build_api
 from facilitair_gateway.routes.callers import Limits, Parts
 from facilitair_gateway.routes.streaming import Streaming
 from facilitair_gateway.settings import GatewaySettings
+from facilitair_gateway.topic_admin import TopicAdmin
 from facilitair_gateway.viewing import Viewing
 from facilitair_llm.catalog import load_models
 from facilitair_llm.endpoints import Endpoints, resolve_default_model
@@ -164,6 +167,9 @@ def _api(
         artifacts=DirectoryArtifacts(settings.home / "artifacts"),
         access=authority.access,
         administration=authority.administration,
+        topics=TopicAdmin(
+            log.admin(), Registry.load(topics_dir()).topics.values(), groups=SERVICES
+        ),
         limits=limits,
     )
     access, retry_ms = authority.access, settings.stream.retry_ms

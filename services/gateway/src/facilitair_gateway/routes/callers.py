@@ -15,6 +15,7 @@ from facilitair_gateway.identifiers import is_collaboration_id
 from facilitair_gateway.inbox import Inbox
 from facilitair_gateway.principal import ADMIN, Principal
 from facilitair_gateway.routes.guard import principal_of
+from facilitair_gateway.topic_admin import TopicAdmin
 from facilitair_gateway.viewing import Viewing
 from facilitair_runtime.artifacts import ArtifactStore
 
@@ -37,6 +38,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     artifacts: ArtifactStore
     access: Access
     administration: Administration
+    topics: TopicAdmin
     limits: Limits
 
 
