@@ -69,10 +69,13 @@ class Orchestrator:
             tenant=about.tenant, subject=about.subject, offset=record.offset,
             at_ms=record.timestamp_ms, id=about.id, data=codec.decode(about.type, record.value),
         )  # fmt: skip
-        decision = decide(self.states.get(about.subject), received)
-        self.states[about.subject] = decision.state
+        name = about.subject if about.tenant == "local" else f"{about.tenant}:{about.subject}"
+        decision = decide(self.states.get(name), received)
+        self.states[name] = decision.state
         self.commands += [command.data for command in decision.commands]
-        copies = [event_copy(about.subject, event) for event in decision.events]
+        copies = [
+            event_copy(about.subject, event, tenant=about.tenant) for event in decision.events
+        ]
         replies = [
             reply_message(
                 to=reply.to,
@@ -84,9 +87,9 @@ class Orchestrator:
         return copies + replies
 
 
-def event_copy(collaboration: str, event: Any) -> Message:
+def event_copy(collaboration: str, event: Any, *, tenant: str = "local") -> Message:
     about = envelope(event, subject=collaboration, ident=f"{event.seq}", seq=event.seq)
-    key = collaboration_key("local", collaboration)
+    key = collaboration_key(tenant, collaboration)
     return message(topic=COLLABORATION_STREAM, key=key, data=event, envelope=about)
 
 
@@ -279,3 +282,62 @@ async def submit(http, orchestrator):
         return body
 
     return ask
+
+
+class Keyring:
+    """Issues keys over HTTP, the first one as a program of this machine; ``admin`` is that."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+        self.admin = ""
+        self.ids: dict[str, str] = {}
+
+    async def issue(self, **wish: Any) -> str:
+        headers = bearer(self.admin) if self.admin else {}
+        answer = await self._http.post("/v1/admin/keys", json=wish, headers=headers)
+        assert answer.status_code == 201, answer.text
+        text: str = answer.json()["key"]
+        self.ids[text] = answer.json()["id"]
+        return text
+
+    async def begin(self) -> str:
+        self.admin = await self.issue(scopes=["admin"], label="first")
+        return self.admin
+
+    async def tenant(self, tenant: str, **wish: Any) -> str:
+        """A key of a new tenant."""
+        answer = await self._http.post(
+            "/v1/admin/tenants", json={"tenant": tenant}, headers=bearer(self.admin)
+        )
+        assert answer.status_code == 201, answer.text
+        return await self.issue(tenant=tenant, **wish)
+
+    async def revoke(self, text: str) -> None:
+        path = f"/v1/admin/keys/{self.ids[text]}"
+        answer = await self._http.delete(path, headers=bearer(self.admin))
+        assert answer.status_code == 200, answer.text
+
+    async def close(self, tenant: str) -> None:
+        path = f"/v1/admin/tenants/{tenant}"
+        answer = await self._http.delete(path, headers=bearer(self.admin))
+        assert answer.status_code == 200, answer.text
+
+    async def expired(self) -> str:
+        """A key that has just expired."""
+        text = await self.issue(expires_in_s=1)
+
+        async def is_over() -> bool:
+            return (await self._http.get("/v1/me", headers=bearer(text))).status_code == 401
+
+        await eventually(is_over, what="the key to expire")
+        return text
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {key}"}
+
+
+@pytest.fixture
+def keyring(http):
+    """Keys of the gateway; ``await keyring.begin()`` issues the first."""
+    return Keyring(http)

@@ -6,7 +6,7 @@ It stands before all routes, so one that is new is closed until somebody lists i
 from typing import Final
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from facilitair_gateway.access import Access, Credential
 from facilitair_gateway.errors import GatewayError
@@ -76,8 +76,4 @@ async def _refuse(problem: Problem, scope: Scope, *, receive: Receive, send: Sen
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
         return
-
-    async def as_websocket(message: Message) -> None:
-        await send({**message, "type": f"websocket.{message['type']}"})
-
-    await send_problem(problem, scope, send=as_websocket)
+    await send_problem(problem, scope, send=send)

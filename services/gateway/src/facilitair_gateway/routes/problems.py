@@ -77,7 +77,8 @@ def problem_of(error: Exception) -> Problem:
 def respond(problem: Problem, instance: str) -> Response:
     """The response that tells a problem."""
     return Response(
-        problem.body(redacted(instance)),
+        # Who pastes a key into the wrong place must not find it in a log of answers.
+        redacted(problem.body(instance).decode()).encode(),
         status_code=problem.status,
         media_type=PROBLEM_JSON,
         headers={"cache-control": "no-store", **problem.headers},
