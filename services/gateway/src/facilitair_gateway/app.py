@@ -24,8 +24,10 @@ from facilitair_gateway.identifiers import uuid7
 from facilitair_gateway.inbox import Inbox
 from facilitair_gateway.routes.api import build_api
 from facilitair_gateway.routes.callers import Limits, Parts
+from facilitair_gateway.routes.socket_session import SocketLimits, SocketParts
+from facilitair_gateway.routes.sockets import Sockets
 from facilitair_gateway.routes.streaming import Streaming
-from facilitair_gateway.settings import GatewaySettings
+from facilitair_gateway.settings import GatewaySettings, SocketsGroup
 from facilitair_gateway.topic_admin import TopicAdmin
 from facilitair_gateway.viewing import Viewing
 from facilitair_llm.catalog import load_models
@@ -86,6 +88,7 @@ async def build_app(
                     member=settings.member,
                     # Half of the deadline for open requests, so that what follows has time too.
                     graceful_s=settings.process.deadline_s() / 2,
+                    heartbeat_s=settings.stream.heartbeat_s,
                     catalog=catalog,
                     applied=applied,
                     wanted=records_of(documents, models),
@@ -173,4 +176,21 @@ def _api(
         limits=limits,
     )
     access, retry_ms = authority.access, settings.stream.retry_ms
-    return build_api(parts, Streaming(hub, viewing, access=access, retry_ms=retry_ms))
+    streaming = Streaming(hub, viewing, access=access, retry_ms=retry_ms)
+    return build_api(parts, streaming=streaming, sockets=_sockets(settings.sockets, parts))
+
+
+def _sockets(settings: SocketsGroup, parts: Parts) -> Sockets:
+    shared = SocketParts(
+        hub=parts.hub,
+        viewing=parts.viewing,
+        inbox=parts.inbox,
+        access=parts.access,
+        limits=SocketLimits(
+            max_subscriptions=settings.max_subscriptions,
+            frames_per_s=settings.frames_per_s,
+            burst_frames=settings.burst_frames,
+        ),
+        fresh_id=fresh_id,
+    )
+    return Sockets(shared, allowed_origins=frozenset(settings.allowed_origins))

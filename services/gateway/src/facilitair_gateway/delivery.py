@@ -1,12 +1,14 @@
 """What a viewer is sent of its entries: frames in one piece, and the end with its reason."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 import structlog
 
-from facilitair_gateway.fanout import Cursor, Entry, Verdict, frame, gap_frame
+from facilitair_gateway.fanout import Cursor, Entry, Verdict
 from facilitair_gateway.viewer import Viewer
+from facilitair_gateway.wires import Wire
 from facilitair_observability import names
 from facilitair_observability.metrics import Metrics
 
@@ -24,22 +26,25 @@ class Delivery:
         self._client_buffer_bytes = client_buffer_bytes
         self._metrics = metrics
 
-    def take(self, viewer: Viewer, next_entries: Callable[[Viewer], list[Entry]]) -> bytes:
-        """What a viewer is to be sent now, as joined frames; empty when it has to wait.
+    def take(
+        self, viewer: Viewer, next_entries: Callable[[Viewer], list[Entry]], *, wire: Wire
+    ) -> list[bytes]:
+        """The frames that a viewer is to be sent now; none when it has to wait.
 
         Sets ``ended`` once its last frame is in what this returns.
         """
         if viewer.ended:
-            return b""
+            return []
+        cut_off = partial(self._end, viewer, wire=wire)
         if self._is_slow(viewer):
-            return self._end(viewer, viewer.cursor, reason="slow", message=_SLOW)
+            return [cut_off(viewer.cursor, reason="slow", message=_SLOW)]
         while entries := next_entries(viewer):
-            frames, over = self._frames(viewer, entries)
+            frames, over = self._frames(viewer, entries, wire=wire)
             if frames or over:
-                return b"".join(frames)
+                return frames
         if viewer.fault is not None:
-            return self._end(viewer, viewer.cursor, reason="expired", message=_EXPIRED)
-        return b""
+            return [cut_off(viewer.cursor, reason="expired", message=_EXPIRED)]
+        return []
 
     def _is_slow(self, viewer: Viewer) -> bool:
         channel = viewer.channel
@@ -47,7 +52,9 @@ class Delivery:
             return False
         return channel.appended - viewer.consumed > self._client_buffer_bytes
 
-    def _frames(self, viewer: Viewer, entries: Sequence[Entry]) -> tuple[list[bytes], bool]:
+    def _frames(
+        self, viewer: Viewer, entries: Sequence[Entry], *, wire: Wire
+    ) -> tuple[list[bytes], bool]:
         """The frames of what a viewer was not sent before, and whether nothing follows them."""
         frames: list[bytes] = []
         for entry in entries:
@@ -55,17 +62,23 @@ class Delivery:
             if verdict is Verdict.MISSING:
                 log.error("events missing on the stream", partition=viewer.partition, seq=entry.seq)
                 cursor = Cursor(viewer.partition, entry.offset, viewer.progress.seq)
-                frames.append(self._end(viewer, cursor, reason="events_missing", message=_MISSING))
+                gap = self._end(
+                    viewer, cursor, reason="events_missing", message=_MISSING, wire=wire
+                )
+                frames.append(gap)
                 return frames, True
             if verdict is Verdict.SEND:
-                frames.append(frame(entry, partition=viewer.partition, seq=viewer.progress.seq))
+                seq = viewer.progress.seq
+                frames.append(wire.frame(entry, partition=viewer.partition, seq=seq))
             if entry.terminal:
                 viewer.ended = True
                 return frames, True
         return frames, False
 
-    def _end(self, viewer: Viewer, cursor: Cursor, *, reason: str, message: str) -> bytes:
-        viewer.ended = True
+    def _end(
+        self, viewer: Viewer, cursor: Cursor, *, reason: str, message: str, wire: Wire
+    ) -> bytes:
+        viewer.ended = viewer.cut_off = True
         self._metrics.count(names.STREAM_GAPS, reason=reason)
         log.info("viewer cut off", reason=reason, partition=viewer.partition)
-        return gap_frame(cursor, reason=reason, message=message)
+        return wire.gap(cursor, reason=reason, message=message)

@@ -22,7 +22,7 @@ HEARTBEAT: Final = b": still here\n\n"
 
 _CURSOR: Final = re.compile(r"(0|[1-9]\d{0,4})-(0|[1-9]\d{0,17})-(0|[1-9]\d{0,17})", re.ASCII)
 _NUMBER_DIGITS: Final = 18
-_TYPE_PREFIX: Final = b"facilitair."
+_TYPE: Final = re.compile(rb"facilitair\.([a-z0-9_.]+)\.v\d+")
 _TERMINAL: Final = frozenset(kind.encode() for kind in TERMINAL_KINDS)
 _NAMES: Final = frozenset({"ce_type", "seq", "step", "attempt", "index"})
 
@@ -166,9 +166,8 @@ class Progress:
 
 def _kind(type_name: bytes) -> bytes | None:
     """``facilitair.step.completed.v1`` is ``step.completed``; None for anything else."""
-    if not type_name.startswith(_TYPE_PREFIX) or b"\n" in type_name or b"\r" in type_name:
-        return None
-    return type_name[len(_TYPE_PREFIX) :].rpartition(b".")[0] or None
+    found = _TYPE.fullmatch(type_name)
+    return None if found is None else found[1]
 
 
 def _number(text: bytes | None) -> int | None:

@@ -36,6 +36,7 @@ class Collaborators(Struct, frozen=True, kw_only=True):
     home: Path
     member: str
     graceful_s: float
+    heartbeat_s: float
     catalog: CompactedView[CatalogRecord]
     applied: Applied
     wanted: Catalog
@@ -108,7 +109,9 @@ class Gateway:
 
     async def _serve(self, api: ASGIApp, stop: asyncio.Event) -> None:
         parts = self._with
-        async with serving(api, parts.sock, graceful_s=parts.graceful_s) as server:
+        async with serving(
+            api, parts.sock, graceful_s=parts.graceful_s, heartbeat_s=parts.heartbeat_s
+        ) as server:
             with ExitStack() as announcements:
                 for name in announced_names(parts.member):
                     announcements.enter_context(announced(parts.home, name, url=self.url))

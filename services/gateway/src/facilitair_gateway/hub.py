@@ -18,6 +18,7 @@ from facilitair_gateway.fanout import Cursor, Entry, entry_of
 from facilitair_gateway.replay import Replayer
 from facilitair_gateway.ring import Channel, Ring, weight
 from facilitair_gateway.viewer import Source, Viewer
+from facilitair_gateway.wires import EVENT_STREAM, Wire
 from facilitair_messaging.ports import Log, Record, TopicPartition
 from facilitair_observability import names
 from facilitair_observability.metrics import Metrics
@@ -173,8 +174,12 @@ class StreamHub:
             viewer.wake()
 
     def take(self, viewer: Viewer) -> bytes:
-        """What a viewer is to be sent now, as joined frames; empty when it has to wait."""
-        return self._delivery.take(viewer, self.next_entries)
+        """What a viewer is to be sent now, as server-sent events; empty when it has to wait."""
+        return b"".join(self.take_frames(viewer, EVENT_STREAM))
+
+    def take_frames(self, viewer: Viewer, wire: Wire) -> list[bytes]:
+        """The frames that a viewer is to be sent now; none when it has to wait."""
+        return self._delivery.take(viewer, self.next_entries, wire=wire)
 
     def next_entries(self, viewer: Viewer) -> list[Entry]:
         """The next entries for a viewer, none left out and none twice; empty when it has to wait.

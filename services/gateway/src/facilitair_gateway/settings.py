@@ -34,6 +34,23 @@ class StreamGroup(Group):
     )
 
 
+class SocketsGroup(Group):
+    """How WebSockets are served; events, buffers and heartbeats are those of ``stream``."""
+
+    allowed_origins: tuple[str, ...] = Field(
+        (), description="Origins of web pages on other hosts that may connect, as a JSON list."
+    )
+    max_subscriptions: int = Field(
+        100, ge=1, description="Collaborations that one socket may watch at a time."
+    )
+    frames_per_s: float = Field(
+        20.0, gt=0, description="Frames that a client may send in the long run; more is cut off."
+    )
+    burst_frames: int = Field(
+        200, ge=1, description="Frames that a client may send at once, and that may be pending."
+    )
+
+
 class GatewaySettings(BaseSettings):
     """Settings of the gateway."""
 
@@ -42,6 +59,7 @@ class GatewaySettings(BaseSettings):
     home: Home
     process: ProcessGroup = ProcessGroup()
     stream: StreamGroup = StreamGroup()
+    sockets: SocketsGroup = SocketsGroup()
     member: str = Field(
         "gateway-0", description="Name among the replicas; that of the first ends with -0."
     )

@@ -25,6 +25,7 @@ class Viewer:
     was seen to be of its collaboration.
     ``live`` viewers have read everything once; from then on ``consumed`` counts against what their
     channel appended.
+    ``ended`` viewers were given their last frame: the terminal event, or ``cut_off`` by a gap.
     """
 
     __slots__ = (
@@ -34,6 +35,7 @@ class Viewer:
         "backlog_bytes",
         "channel",
         "consumed",
+        "cut_off",
         "ended",
         "fault",
         "gone",
@@ -61,6 +63,7 @@ class Viewer:
         self.consumed = 0
         self.live = False
         self.ended = False
+        self.cut_off = False
         self.gone = False
         self.heartbeat_due = False
         self.wrote_at = now

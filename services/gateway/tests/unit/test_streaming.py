@@ -4,9 +4,6 @@ import asyncio
 import json
 import re
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import NamedTuple
 
 import httpx
 import pytest
@@ -15,66 +12,22 @@ from facilitair_events.collaboration import StepSkipped
 from facilitair_events.envelope import instant
 from facilitair_gateway.fanout import parse_cursor
 from facilitair_testing.eventually import eventually
-
-
-class Frame(NamedTuple):
-    id: str
-    kind: str
-    data: str
-
-
-async def frames_of(response: httpx.Response) -> AsyncIterator[Frame]:
-    """The frames of an open stream, as they come."""
-    fields: dict[str, str] = {}
-    async for line in response.aiter_lines():
-        if line:
-            name, _, value = line.partition(": ")
-            fields[name] = value
-        elif "event" in fields:
-            yield Frame(fields["id"], fields["event"], fields["data"])
-            fields = {}
-        else:
-            fields = {}
-
-
-@asynccontextmanager
-async def watching(http: httpx.AsyncClient, ident: str, cursor: str | None = None):
-    headers = {"last-event-id": cursor} if cursor is not None else {}
-    path = f"/v1/collaborations/{ident}/stream"
-    async with http.stream("GET", path, headers=headers) as response:
-        assert response.status_code == 200, await response.aread()
-        yield response
-
-
-async def watch(http: httpx.AsyncClient, ident: str, cursor: str | None = None) -> list[Frame]:
-    """Everything that a viewer is sent until the stream ends."""
-    async with watching(http, ident, cursor) as response:
-        return [frame async for frame in frames_of(response)]
+from services.gateway.tests.watching import (
+    Frame,
+    ended_by_cancel,
+    frames_of,
+    played,
+    watch,
+    watching,
+)
 
 
 @pytest.fixture
-def play(submit, http, stage, orchestrator):
+def play(http, stage, orchestrator):
     """A collaboration that ran to its end, with tokens between its events."""
 
-    async def to_the_end(*, tokens: int = 3, repeats: bool = False) -> str:
-        ident = (await submit())["id"]
-        await stage.write(stage.announcement(ident, 1, step="architect"))
-        # What is written twice after an ambiguous send (R4).
-        for _ in range(2 if repeats else 1):
-            await stage.write(
-                *(stage.token(ident, i, f"t{i} ", step="architect") for i in range(tokens))
-            )
-        await stage.report(ident, "architect", "plan")
-        await eventually(
-            lambda: orchestrator.states[ident].steps["architect"].status == "completed",
-            what="the architect to be done",
-        )
-        await http.post(f"/v1/collaborations/{ident}/control", json={"action": "cancel"})
-        state = orchestrator.states[ident]
-        for step in list(state.steps.values()):
-            if step.open:
-                await stage.report(ident, step.path, "stopped")
-        return ident
+    async def to_the_end(**more) -> str:
+        return await played(http, stage, orchestrator, **more)
 
     return to_the_end
 
@@ -267,7 +220,7 @@ async def test_a_slow_reader_is_told_of_the_gap_and_can_read_on(
         assert gap["cursor"].encode() == ids[-1] == ids[-2]
         assert gap["reason"] == "slow"
 
-        await _cancel(http, stage, orchestrator, ident=ident)
+        await ended_by_cancel(http, stage, orchestrator, ident=ident)
         rest = await asyncio.wait_for(watch(http, ident, gap["cursor"]), 30)
         tokens = [frame for frame in rest if frame.kind == "token"]
         assert kinds.count(b"token") + len(tokens) == 400
@@ -279,13 +232,6 @@ def _read_all(sock: socket.socket) -> bytes:
     while part := sock.recv(65536):
         parts.append(part)
     return b"".join(parts)
-
-
-async def _cancel(http, stage, orchestrator, *, ident: str) -> None:
-    await http.post(f"/v1/collaborations/{ident}/control", json={"action": "cancel"})
-    for step in list(orchestrator.states[ident].steps.values()):
-        if step.open:
-            await stage.report(ident, step.path, "stopped")
 
 
 async def test_a_client_that_leaves_frees_everything(submit, http, gateway) -> None:
@@ -334,7 +280,7 @@ async def test_chunks_of_an_attempt_older_than_the_last_reset_are_not_shown(
         stage.token(ident, 1, "late"),
         stage.token(ident, 0, "new", attempt=2),
     )
-    await _cancel(http, stage, orchestrator, ident=ident)
+    await ended_by_cancel(http, stage, orchestrator, ident=ident)
     frames = await asyncio.wait_for(watch(http, ident), 20)
     texts = [json.loads(frame.data)["text"] for frame in frames if frame.kind == "token"]
     assert texts == ["old", "new"]

@@ -9,12 +9,16 @@ from typing import Final
 from starlette.types import ASGIApp
 from uvicorn import Config, Server
 
+from facilitair_gateway.adapters.websocket_protocol import BoundedWebSocket
+
 _BACKLOG: Final = 2048
 _KEEP_ALIVE_S: Final = 30
 _IDLE_PROBE_S: Final = 15
 _PROBES: Final = 2
 _MS: Final = 1000
 _TICK_S: Final = 1.0
+_MAX_FRAME_BYTES: Final = 64 * 1024
+"""Of what a client sends on a WebSocket; without compression, so that none can unfold."""
 
 
 class _InnerServer(Server):
@@ -82,16 +86,21 @@ def url_of(sock: socket.socket) -> str:
 
 @contextlib.asynccontextmanager
 async def serving(
-    app: ASGIApp, sock: socket.socket, *, graceful_s: float
+    app: ASGIApp, sock: socket.socket, *, graceful_s: float, heartbeat_s: float
 ) -> AsyncIterator[asyncio.Task[None]]:
     """Serve while the body runs; then let open requests end, for at most ``graceful_s``.
 
+    WebSockets are pinged after ``heartbeat_s``, and dropped without a pong after as long again.
     Yields once it serves, with the task of the server, which ends early only when it fails.
     """
     config = Config(
         app,
         http="httptools",
-        ws="none",
+        ws=BoundedWebSocket,
+        ws_max_size=_MAX_FRAME_BYTES,
+        ws_per_message_deflate=False,
+        ws_ping_interval=heartbeat_s,
+        ws_ping_timeout=heartbeat_s,
         lifespan="off",
         loop="none",
         log_config=None,

@@ -1,4 +1,4 @@
-"""The HTTP application: FastAPI for the API, and the raw handler for the streams beside it."""
+"""The application: FastAPI for the API, and the raw handlers for streams and sockets beside it."""
 
 import re
 from typing import Final
@@ -12,6 +12,7 @@ from facilitair_gateway.routes.answers import json_response
 from facilitair_gateway.routes.callers import Parts
 from facilitair_gateway.routes.documents import describe_api, docs_page
 from facilitair_gateway.routes.guard import Guard
+from facilitair_gateway.routes.sockets import SOCKET_PATH, Sockets, refuse_http
 from facilitair_gateway.routes.streaming import Streaming
 
 STREAM: Final = ("GET", "/v1/collaborations/{collaboration}/stream")
@@ -20,23 +21,28 @@ _VERSION: Final = "1"
 
 
 class Dispatcher:
-    """Sends stream requests past the framework, whose frames cost memory per open request."""
+    """Sends streams and sockets past the framework, whose frames cost memory per open request."""
 
-    def __init__(self, api: ASGIApp, streaming: Streaming) -> None:
+    def __init__(self, api: ASGIApp, *, streaming: Streaming, sockets: Sockets) -> None:
         self._api = api
         self._streaming = streaming
+        self._sockets = sockets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: PLR0917 - ASGI
-        found = _STREAM_PATH.fullmatch(scope["path"]) if scope["type"] == "http" else None
-        if found is None:
+        if scope["type"] == "websocket":
+            await self._sockets.serve(scope, receive, send)
+        elif found := _STREAM_PATH.fullmatch(scope["path"]):
+            await self._streaming.serve(found[1], scope=scope, receive=receive, send=send)
+        elif SOCKET_PATH.fullmatch(scope["path"]):
+            await refuse_http(scope, send=send)
+        else:
             await self._api(scope, receive, send)
-            return
-        await self._streaming.serve(found[1], scope=scope, receive=receive, send=send)
 
 
-def build_api(parts: Parts, streaming: Streaming) -> ASGIApp:
+def build_api(parts: Parts, *, streaming: Streaming, sockets: Sockets) -> ASGIApp:
     """The whole application, behind its door."""
-    return Guard(Dispatcher(problems.LastResort(build_rest(parts)), streaming), parts.access)
+    rest = problems.LastResort(build_rest(parts))
+    return Guard(Dispatcher(rest, streaming=streaming, sockets=sockets), parts.access)
 
 
 def build_rest(parts: Parts) -> FastAPI:

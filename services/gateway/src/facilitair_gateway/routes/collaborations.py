@@ -8,9 +8,7 @@ from typing import Annotated
 import structlog
 from fastapi import APIRouter, Header, Request, Response
 
-from facilitair_events.requests import CancelRequested
 from facilitair_gateway.definitions import logic_of
-from facilitair_gateway.errors import ConflictError
 from facilitair_gateway.events_page import read_page
 from facilitair_gateway.fanout import START
 from facilitair_gateway.identifiers import submit_id, uuid7
@@ -25,6 +23,7 @@ from facilitair_gateway.routes.checks import (
 )
 from facilitair_gateway.routes.documents import CURSOR, LIMIT, body_of
 from facilitair_gateway.routes.paging import read_limit
+from facilitair_gateway.steering import cancel
 from facilitair_gateway.submission import Submission, body_digest, check_answer, requested
 from facilitair_gateway.views import collaboration_body, cost_body, stream_path
 
@@ -116,19 +115,16 @@ async def control(
     """Steer a collaboration. 409 when it has ended or is ending already."""
     body = checked_control(await read_json(request, limit=gateway.limits.max_body_bytes))
     client_id = body.client_id or _fresh_id()
-    wish = CancelRequested(client_id=client_id, actor=caller.actor, reason=body.reason)
-    answer = await gateway.inbox.cancel(caller, collaboration, request=wish)
-    log.info(
-        "cancel requested",
+    answer = await cancel(
+        gateway.inbox,
+        caller,
         collaboration=collaboration,
-        outcome="queued" if answer is None else answer.outcome,
+        client_id=client_id,
+        reason=body.reason,
     )
     shown = {"id": collaboration, "action": body.action, "client_id": client_id}
     if answer is None:
         return json_response(shown | {"status": "queued"}, status=HTTPStatus.ACCEPTED)
-    if answer.outcome == "refused":
-        fault = answer.faults[0]
-        raise ConflictError(code=fault.code, message=fault.message)
     return json_response(shown | {"status": answer.status}, status=HTTPStatus.ACCEPTED)
 
 

@@ -146,6 +146,12 @@ _STATUS: Final[dict[type[errors.GatewayError], tuple[HTTPStatus, str]]] = {
     errors.UnknownTenantError: (HTTPStatus.NOT_FOUND, "tenant_not_found"),
     errors.UnknownKeyError: (HTTPStatus.NOT_FOUND, "key_not_found"),
     errors.ConflictError: (HTTPStatus.CONFLICT, "conflict"),
+    errors.FrameTypeUnknownError: (HTTPStatus.BAD_REQUEST, "frame_type_unknown"),
+    errors.FrameError: (HTTPStatus.BAD_REQUEST, "frame_invalid"),
+    errors.NotSubscribedError: (HTTPStatus.BAD_REQUEST, "not_subscribed"),
+    errors.OriginForeignError: (HTTPStatus.FORBIDDEN, "origin_foreign"),
+    errors.NoSuchSocketError: (HTTPStatus.NOT_FOUND, "not_found"),
+    errors.NotWebSocketError: (HTTPStatus.UPGRADE_REQUIRED, "websocket_only"),
     errors.AppendUnknownError: (HTTPStatus.SERVICE_UNAVAILABLE, "not_confirmed"),
     errors.NoAnswerError: (HTTPStatus.SERVICE_UNAVAILABLE, "no_answer"),
     errors.NotReadyError: (HTTPStatus.SERVICE_UNAVAILABLE, "not_ready"),
@@ -155,6 +161,7 @@ _STATUS: Final[dict[type[errors.GatewayError], tuple[HTTPStatus, str]]] = {
 _HEADERS: Final = {
     HTTPStatus.SERVICE_UNAVAILABLE: {"retry-after": str(_RETRY_AFTER_S)},
     HTTPStatus.UNAUTHORIZED: {"www-authenticate": "Bearer"},
+    HTTPStatus.UPGRADE_REQUIRED: {"upgrade": "websocket", "connection": "upgrade"},
 }
 _KINDS: Final = {
     HTTPStatus.UNAUTHORIZED: "authentication_error",

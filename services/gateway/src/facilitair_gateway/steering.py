@@ -1,0 +1,33 @@
+"""Steering a collaboration, whatever wire the wish came over."""
+
+import structlog
+
+from facilitair_events.replies import RequestAnswered
+from facilitair_events.requests import CancelRequested
+from facilitair_gateway.errors import ConflictError
+from facilitair_gateway.inbox import Inbox
+from facilitair_gateway.principal import Principal
+
+log = structlog.get_logger(__name__)
+
+
+async def cancel(
+    inbox: Inbox, principal: Principal, *, collaboration: str, client_id: str, reason: str | None
+) -> RequestAnswered | None:
+    """Ask to end a collaboration; None when that was taken but not answered in time.
+
+    Again with the same ``client_id`` is a duplicate.
+    Raises ConflictError when it has ended or is ending, UnknownCollaborationError, and
+    AppendUnknownError.
+    """
+    wish = CancelRequested(client_id=client_id, actor=principal.actor, reason=reason)
+    answer = await inbox.cancel(principal, collaboration, request=wish)
+    log.info(
+        "cancel requested",
+        collaboration=collaboration,
+        outcome="queued" if answer is None else answer.outcome,
+    )
+    if answer is not None and answer.outcome == "refused":
+        fault = answer.faults[0]
+        raise ConflictError(code=fault.code, message=fault.message)
+    return answer
