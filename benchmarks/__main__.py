@@ -18,9 +18,10 @@ from benchmarks import (
     suite,
     worker_chunks,
 )
-from benchmarks.machine import machine
+from benchmarks.machine import load, machine
 from benchmarks.processes import ROOT
 from benchmarks.readings import Benchmark, Reading, Row, rows, table, verdict
+from facilitair_observability.logs import configure
 
 PAGE = ROOT / "docs" / "performance.md"
 BEGIN = "<!-- numbers: written by `python -m benchmarks --save` -->\n"
@@ -47,7 +48,10 @@ def main(argv: Sequence[str]) -> int:
     )
     chosen = [benchmark for benchmark in BENCHMARKS if benchmark.name in named]
     about = machine(ROOT) | {"rounds": f"{arguments.rounds}, interleaved"}
+    # What services log while they are measured must not stand between the numbers.
+    configure(service="benchmarks", level="warning", stream=sys.stderr)
     found = rows(_measured(chosen, arguments.rounds))
+    about["load after"] = load()
     if arguments.json:
         print(json.dumps({"machine": about, "rows": [_plain(row) for row in found]}, indent=2))
     else:

@@ -14,7 +14,6 @@ GIB = 1024**3
 def machine(root: Path) -> dict[str, str]:
     """What to say beside every table of numbers."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GIB
-    load = " ".join(f"{value:.2f}" for value in os.getloadavg())
     return {
         "commit": _commit(root),
         "machine": f"{os.cpu_count()} cores, {_processor()}, {memory:.0f} GiB",
@@ -22,8 +21,13 @@ def machine(root: Path) -> dict[str, str]:
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "libraries": ", ".join(f"{name} {version(name)}" for name in PACKAGES)
         + f", SQLite {sqlite3.sqlite_version}",
-        "load before": load,
+        "load before": load(),
     }
+
+
+def load() -> str:
+    """Load averages of the last 1, 5 and 15 minutes: what else ran on the machine."""
+    return " ".join(f"{value:.2f}" for value in os.getloadavg())
 
 
 def _commit(root: Path) -> str:
