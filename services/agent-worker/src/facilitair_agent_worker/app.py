@@ -8,11 +8,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import aiohttp
 from prometheus_client import CollectorRegistry
 
-from facilitair_agent_worker.attempts import Limits, Tools
 from facilitair_agent_worker.claims import Claims
 from facilitair_agent_worker.declaring import Declarer
 from facilitair_agent_worker.errors import KeptForEverError
 from facilitair_agent_worker.exclusive import ExclusiveSilence
+from facilitair_agent_worker.jobs import Limits, Tools
 from facilitair_agent_worker.ledger import Ledger
 from facilitair_agent_worker.log_time import LogTime
 from facilitair_agent_worker.readback import ReadBack

@@ -1,73 +1,24 @@
 """Running attempts: claim, call, stream, report (PROTOCOL R17-R23)."""
 
 import asyncio
-from collections.abc import Callable, MutableMapping
 from functools import partial
 
 import structlog
-from msgspec import Struct
 
 from facilitair_agent_worker.calling import Answer, Caller, cost_of
-from facilitair_agent_worker.claims import Claim, Claims
+from facilitair_agent_worker.claims import Claim
 from facilitair_agent_worker.domain import check_output, unfenced
 from facilitair_agent_worker.errors import AttemptFaultError, UnknownProviderError
-from facilitair_agent_worker.ledger import AttemptKey, Ledger
+from facilitair_agent_worker.jobs import Job, Limits, Tools
+from facilitair_agent_worker.ledger import AttemptKey
 from facilitair_agent_worker.openings import opening
 from facilitair_agent_worker.prompts import Prepared, prepare
-from facilitair_agent_worker.reports import Reports
-from facilitair_agent_worker.silence import Silence
-from facilitair_agent_worker.stops import Stops
-from facilitair_agent_worker.tokens import AttemptStream, TokenWriter
-from facilitair_events.envelope import Envelope
-from facilitair_events.keys import collaboration_key
 from facilitair_events.requests import AttemptReported, CallOutcome, CallReported, Fault
-from facilitair_events.work import FinishedCall, RunAttempt
+from facilitair_events.work import FinishedCall
 from facilitair_llm.providers import ChatModel
 from facilitair_observability import names
-from facilitair_observability.metrics import Metrics
-from facilitair_runtime.artifacts import ArtifactStore, load_text, store_text
+from facilitair_runtime.artifacts import load_text, store_text
 from facilitair_runtime.errors import ArtifactError
-
-
-class Limits(Struct, frozen=True, kw_only=True):
-    """What bounds a worker. A claim older than ``use_s`` is not used any more (R19)."""
-
-    calls_in_flight: int
-    max_output_bytes: int
-    use_s: float
-
-
-class Tools(Struct, frozen=True, kw_only=True):
-    """What running an attempt needs, each with one job. ``clock_s`` is suspend-aware."""
-
-    ledger: Ledger
-    claims: Claims
-    stops: Stops
-    tokens: TokenWriter
-    reports: Reports
-    silence: Silence
-    metrics: Metrics
-    artifacts: ArtifactStore
-    models: MutableMapping[str, ChatModel]
-    clock_s: Callable[[], float]
-
-
-class Job(Struct, frozen=True, kw_only=True):
-    """An attempt on its way through this process."""
-
-    key: AttemptKey
-    task: RunAttempt
-    cause: Envelope
-
-    @property
-    def stream(self) -> AttemptStream:
-        """A stream for what the attempt writes."""
-        return AttemptStream(
-            key=collaboration_key(self.cause.tenant, self.task.collaboration).encode(),
-            step=self.task.path,
-            attempt=self.task.attempt,
-            agent=self.task.agent.name,
-        )
 
 
 class Attempts:

@@ -7,7 +7,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from facilitair_agent_worker.attempts import Attempts, Job, Limits, Tools
+from facilitair_agent_worker.attempts import Attempts
+from facilitair_agent_worker.jobs import Job, Limits, Tools
 from facilitair_agent_worker.ledger import AttemptKey
 from facilitair_agent_worker.readback import ReadBack
 from facilitair_agent_worker.rebuilding import Rebuilds

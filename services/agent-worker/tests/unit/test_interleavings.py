@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from facilitair_agent_worker.attempts import Attempts, Job, Limits, Tools
+from facilitair_agent_worker.attempts import Attempts
 from facilitair_agent_worker.claims import Claims
 from facilitair_agent_worker.declaring import Declarer
+from facilitair_agent_worker.jobs import Job, Limits, Tools
 from facilitair_agent_worker.lease import Lease
 from facilitair_agent_worker.leased import LeasedSilence
 from facilitair_agent_worker.ledger import AttemptKey, Ledger

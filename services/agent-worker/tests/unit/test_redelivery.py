@@ -3,7 +3,8 @@
 import asyncio
 from typing import Any
 
-from facilitair_agent_worker.attempts import Attempts, Job, Limits, Tools
+from facilitair_agent_worker.attempts import Attempts
+from facilitair_agent_worker.jobs import Job, Limits, Tools
 from facilitair_agent_worker.ledger import AttemptKey
 from facilitair_events.envelope import Envelope
 from facilitair_testing.desk import task

@@ -1,0 +1,59 @@
+"""An attempt on its way through a process, and what running it needs."""
+
+from collections.abc import Callable, MutableMapping
+
+from msgspec import Struct
+
+from facilitair_agent_worker.claims import Claims
+from facilitair_agent_worker.ledger import AttemptKey, Ledger
+from facilitair_agent_worker.reports import Reports
+from facilitair_agent_worker.silence import Silence
+from facilitair_agent_worker.stops import Stops
+from facilitair_agent_worker.tokens import AttemptStream, TokenWriter
+from facilitair_events.envelope import Envelope
+from facilitair_events.keys import collaboration_key
+from facilitair_events.work import RunAttempt
+from facilitair_llm.providers import ChatModel
+from facilitair_observability.metrics import Metrics
+from facilitair_runtime.artifacts import ArtifactStore
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """What bounds a worker. A claim older than ``use_s`` is not used any more (R19)."""
+
+    calls_in_flight: int
+    max_output_bytes: int
+    use_s: float
+
+
+class Tools(Struct, frozen=True, kw_only=True):
+    """What running an attempt needs, each with one job. ``clock_s`` is suspend-aware."""
+
+    ledger: Ledger
+    claims: Claims
+    stops: Stops
+    tokens: TokenWriter
+    reports: Reports
+    silence: Silence
+    metrics: Metrics
+    artifacts: ArtifactStore
+    models: MutableMapping[str, ChatModel]
+    clock_s: Callable[[], float]
+
+
+class Job(Struct, frozen=True, kw_only=True):
+    """An attempt on its way through this process."""
+
+    key: AttemptKey
+    task: RunAttempt
+    cause: Envelope
+
+    @property
+    def stream(self) -> AttemptStream:
+        """A stream for what the attempt writes."""
+        return AttemptStream(
+            key=collaboration_key(self.cause.tenant, self.task.collaboration).encode(),
+            step=self.task.path,
+            attempt=self.task.attempt,
+            agent=self.task.agent.name,
+        )
