@@ -10,11 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from facilitair_cli.attaching import Attachment, attachment
-from facilitair_cli.errors import CommandError, OptionError
+from facilitair_cli.errors import CommandError, OptionError, VariablesError
 from facilitair_cli.exits import ExitCode
 from facilitair_cli.out_folder import check_folder
 from facilitair_cli.state_folder import state_folder
 from facilitair_cli.wanted import Wanted
+from facilitair_runtime.variables import SHARED_NAMES, prefixes, unknown_names
 
 app = typer.Typer(
     name="facilitair",
@@ -24,6 +25,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback()
+def check_environment() -> None:
+    """Refuse a misspelt variable, which would mean another machine, folder or key.
+
+    The names of a service are checked by whoever starts it.
+    """
+    faults = unknown_names(os.environ, known=SHARED_NAMES, foreign=tuple(prefixes()))
+    if faults:
+        raise VariablesError(faults=faults)
+
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The id of a collaboration.")]

@@ -26,6 +26,14 @@ class OptionError(UsageError):
         super().__init__(f"{option}: {reason}")
 
 
+class VariablesError(UsageError):
+    """The environment holds names of ours that nobody reads."""
+
+    def __init__(self, *, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n  ".join(["the environment:", *self.faults]))
+
+
 class RefusedError(CommandError):
     """The gateway refused a request."""
 

@@ -77,7 +77,10 @@ def save(folder: Path, planned: Iterable[Planned], *, force: bool) -> Saved:
 
     Nothing that exists is overwritten without ``force``, and no symbolic link is followed.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return Saved((), (f"{folder}: {error.strerror}",))
     root = folder.resolve()
     written: list[str] = []
     left_out: list[str] = []

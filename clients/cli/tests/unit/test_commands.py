@@ -184,6 +184,17 @@ def test_status_of_nothing_fails(monkeypatch, tmp_path, capsys):
     assert lines(capsys) == [{"stopped": False, "simulator_stopped": False}]
 
 
+@pytest.mark.parametrize("command", [["status"], ["run", "x"], ["show", ID], ["down"]])
+def test_a_misspelt_variable_is_usage_and_asks_nobody(script, monkeypatch, capsys, command):
+    monkeypatch.setenv("FACILITAIR_HOEM", "/elsewhere")
+    monkeypatch.setenv("FACILITAIR_GATEWAY_PORT", "8081")
+    assert run_command(command) == ExitCode.USAGE
+    told = capsys.readouterr().err
+    assert "FACILITAIR_HOEM is not a setting, did you mean FACILITAIR_HOME?" in told
+    assert "FACILITAIR_GATEWAY_PORT" not in told
+    assert script.requests == []
+
+
 def test_help_needs_nothing(monkeypatch, capsys):
     monkeypatch.delenv("FACILITAIR_HOME", raising=False)
     assert run_command(["--help"]) == ExitCode.DONE

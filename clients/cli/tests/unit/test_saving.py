@@ -178,3 +178,13 @@ def test_a_folder_with_something_in_it_is_refused_before_anything_runs(tmp_path)
     check_folder(tmp_path / "new", force=False)
     with pytest.raises(OptionError, match="not a folder"):
         check_folder(tmp_path / "mine", force=True)
+    with pytest.raises(OptionError, match=r"nothing can be written in .*mine"):
+        check_folder(tmp_path / "mine" / "inside", force=True)
+
+
+def test_a_folder_that_is_gone_by_the_end_loses_no_result(tmp_path):
+    (tmp_path / "mine").write_text("x")
+    planned = plan(Transcript.of([completed_step(1, "coder", "text")]))
+    saved = save(tmp_path / "mine" / "inside", planned, force=False)
+    assert saved.written == ()
+    assert saved.left_out == (f"{tmp_path}/mine/inside: Not a directory",)

@@ -6,9 +6,8 @@ the groups below and its own. Nothing but ``load`` and ``read`` read the environ
 
 import os
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import pydantic_settings
 from msgspec import Struct
@@ -17,17 +16,8 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from facilitair_events.layout import checkout_root
-from facilitair_events.topics import SERVICES
 from facilitair_runtime.errors import SettingsError
-
-PREFIX: Final = "FACILITAIR_"
-SHARED_NAMES: Final = frozenset(
-    f"{PREFIX}{name}"
-    for name in ("HOME", "CACHE", "URL", "API_KEY", "LOG_SYNCHRONOUS", "PROVIDER", "MODEL")
-)
-"""Names that belong to no service: scripts, clients, the log and the model set-up use them."""
-
-_OTHER_PROGRAMS: Final = frozenset({"simulator", "cli"})
+from facilitair_runtime.variables import PREFIX, SHARED_NAMES, prefix, prefixes, unknown_names
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -111,11 +101,6 @@ def config(service: str) -> SettingsConfigDict:
     )
 
 
-def prefix(service: str) -> str:
-    """What the variables of a service begin with."""
-    return f"{PREFIX}{service.replace('-', '_').upper()}_"
-
-
 def load(settings: type[S], *, known: frozenset[str] | None = None, **overrides: Any) -> S:
     """Read the settings from the environment; ``overrides`` win over it.
 
@@ -161,15 +146,7 @@ def unknown_variables(
     """A fault for each ``FACILITAIR_*`` variable that nobody reads, with what it may have meant."""
     all_known = names(settings) | SHARED_NAMES | (known or frozenset())
     foreign = () if known is not None else _foreign_prefixes(settings)
-    faults = []
-    for name in sorted(environ):
-        upper = name.upper()
-        if not upper.startswith(PREFIX) or upper in all_known or upper.startswith(foreign):
-            continue
-        near = get_close_matches(upper, sorted(all_known), n=1, cutoff=0.75)
-        hint = f", did you mean {near[0]}?" if near else "; unset it"
-        faults.append(f"{name} is not a setting{hint}")
-    return faults
+    return unknown_names(environ, known=all_known, foreign=foreign)
 
 
 def describe(settings: BaseSettings) -> list[Setting]:
@@ -210,8 +187,7 @@ def _walk(model: type[BaseModel], start: str, path: tuple[str, ...]) -> Iterator
 
 def _foreign_prefixes(settings: type[BaseSettings]) -> tuple[str, ...]:
     own = settings.model_config["env_prefix"]
-    others = {prefix(service) for service in (*SERVICES, *_OTHER_PROGRAMS)}
-    return tuple(sorted(others - {own}))
+    return tuple(sorted(prefixes() - {own}))
 
 
 def _told(settings: type[BaseSettings], error: Any) -> str:
