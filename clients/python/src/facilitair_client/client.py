@@ -16,7 +16,8 @@ from facilitair_client.events import Event
 from facilitair_client.requesting import api_error, decoded, request
 from facilitair_client.results import Agent, Collaboration, Cost, Submitted, Workflow
 from facilitair_client.seen import Seen
-from facilitair_client.streaming import Body, Waiting, follow
+from facilitair_client.sockets import open_socket
+from facilitair_client.streaming import Batch, Waiting, batches_of, follow, nothing
 
 T = TypeVar("T")
 
@@ -47,12 +48,15 @@ class Facilitair:
         waiting: Waiting | None = None,
     ) -> None:
         self.url = url.rstrip("/")
-        headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
+        self._credentials = {"authorization": f"Bearer {api_key}"} if api_key else {}
         self._patience = patience or Patience()
         self._request_patience = request_patience
         self._waiting = waiting or Waiting()
         self._http = httpx.AsyncClient(
-            base_url=self.url, headers=headers, timeout=_REQUEST_TIMEOUT, transport=transport
+            base_url=self.url,
+            headers=self._credentials,
+            timeout=_REQUEST_TIMEOUT,
+            transport=transport,
         )
 
     async def __aenter__(self) -> Self:
@@ -127,19 +131,29 @@ class Facilitair:
         return decoded(await self._request("POST", "/v1/admin/topics"), dict[str, Any])
 
     def stream(
-        self, collaboration: str, cursor: str | None = None, *, seen: Seen | None = None
+        self,
+        collaboration: str,
+        cursor: str | None = None,
+        *,
+        seen: Seen | None = None,
+        ws: bool = False,
     ) -> AsyncGenerator[Event, None]:
         """Every event of a collaboration once, in order, up to its terminal event.
 
         It connects again by itself after a drop and reads on where it was.
         ``cursor`` is the id of an event (read on after it) or a submit's; null is the beginning.
         ``seen`` is what an earlier stream of the same collaboration has given already.
+        With ``ws`` the events come over WebSocket; they are the same.
         It ends without any event where ``cursor`` is from after the terminal one.
         Raises EventsMissingError when the server cannot give all events any more.
         """
 
-        def connect(position: str | None) -> AbstractAsyncContextManager[Body]:
-            return self._open(f"{_path(collaboration)}/stream", position)
+        path = _path(collaboration)
+
+        def connect(position: str | None) -> AbstractAsyncContextManager[AsyncIterator[Batch]]:
+            if ws:
+                return open_socket(f"{self.url}{path}/ws", position, headers=self._credentials)
+            return self._open(f"{path}/stream", position)
 
         return follow(
             connect,
@@ -151,20 +165,20 @@ class Facilitair:
         )
 
     @asynccontextmanager
-    async def _open(self, path: str, cursor: str | None) -> AsyncIterator[Body]:
+    async def _open(self, path: str, cursor: str | None) -> AsyncIterator[AsyncIterator[Batch]]:
         headers = {"accept": "text/event-stream", "cache-control": "no-store"}
         headers |= {"last-event-id": cursor} if cursor else {}
         async with self._http.stream("GET", path, headers=headers, timeout=_STREAM_TIMEOUT) as got:
             if not got.is_success:
                 raise api_error(got.status_code, await got.aread(), headers=got.headers)
             if got.status_code == HTTPStatus.NO_CONTENT:
-                yield None
+                yield nothing()
                 return
             kind = got.headers.get("content-type", "")
             if not kind.startswith("text/event-stream"):
                 reason = f"expected a stream, got {kind or 'no content type'}"
                 raise ApiError(status=got.status_code, code="not_a_stream", detail=reason)
-            yield got.aiter_raw()
+            yield batches_of(got.aiter_raw())
 
     async def _request(self, method: str, path: str, **more: Any) -> bytes:
         return await request(self._http, method, path, patience=self._request_patience, **more)

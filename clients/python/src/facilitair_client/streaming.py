@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
@@ -14,13 +14,23 @@ from facilitair_client.backoff import Patience, wait_s
 from facilitair_client.errors import ApiError, ConnectionLostError, EventsMissingError
 from facilitair_client.events import GAP, Event, event_of
 from facilitair_client.seen import Seen
-from facilitair_client.sse import SseParser
+from facilitair_client.sse import Frame, SseParser
 
-Body = AsyncIterator[bytes] | None
-"""The bytes of a stream; None says that nothing follows the cursor, and nothing will."""
 
-Connect = Callable[[str | None], AbstractAsyncContextManager[Body]]
-"""Opens the stream after a cursor; raises httpx.TransportError or ApiError."""
+class Batch(Struct, frozen=True, kw_only=True):
+    """What arrived at once: a sign of life, and perhaps frames.
+
+    ``retry_ms`` is when the server wants us back.
+    ``over`` says that nothing follows the cursor, and nothing will.
+    """
+
+    frames: Sequence[Frame] = ()
+    retry_ms: int | None = None
+    over: bool = False
+
+
+Connect = Callable[[str | None], AbstractAsyncContextManager[AsyncIterator[Batch]]]
+"""Opens the stream after a cursor; raises httpx.TransportError or ApiError, then and while read."""
 
 _MS: Final = 1000
 
@@ -34,6 +44,7 @@ class Position:
         self.failures = 0
         self.retry_s: float | None = None
         self.last_gap: str | None = None
+        self.over = False
 
 
 class Waiting(Struct, frozen=True, kw_only=True):
@@ -62,13 +73,13 @@ async def follow(
     while True:
         asked_s: float | None = None
         try:
-            async with connect(position.cursor) as body:
-                if body is None:
-                    return
-                async for event in _read(body, position=position, seen=seen, waiting=waiting):
+            async with connect(position.cursor) as batches:
+                async for event in _read(batches, position=position, seen=seen, waiting=waiting):
                     yield event
                     if event.terminal:
                         return
+                if position.over:
+                    return
         except httpx.TransportError:
             position.failures += 1
         except ApiError as error:
@@ -82,18 +93,30 @@ async def follow(
         await _pause(position, asked_s, url=url, patience=patience, waiting=waiting)
 
 
-async def _read(
-    body: AsyncIterator[bytes], *, position: Position, seen: Seen, waiting: Waiting
-) -> AsyncIterator[Event]:
-    """The new events of one connection; returns when it ends, or at a gap."""
+async def batches_of(body: AsyncIterator[bytes]) -> AsyncIterator[Batch]:
+    """Server-sent events from the bytes of one connection."""
     parser = SseParser()
     async for data in body:
+        frames = parser.feed(data)
+        yield Batch(frames=frames, retry_ms=parser.retry_ms)
+
+
+async def nothing() -> AsyncIterator[Batch]:
+    """What follows a cursor from after the end."""
+    yield Batch(over=True)
+
+
+async def _read(
+    batches: AsyncIterator[Batch], *, position: Position, seen: Seen, waiting: Waiting
+) -> AsyncIterator[Event]:
+    """The new events of one connection; returns when it ends, or at a gap."""
+    async for batch in batches:
         position.alive_at = waiting.now()
         position.failures = 0
-        frames = parser.feed(data)
-        if parser.retry_ms is not None:
-            position.retry_s = parser.retry_ms / _MS
-        for frame in frames:
+        position.over = batch.over
+        if batch.retry_ms is not None:
+            position.retry_s = batch.retry_ms / _MS
+        for frame in batch.frames:
             event = event_of(frame)
             position.cursor = event.id or position.cursor
             if event.kind == GAP:
