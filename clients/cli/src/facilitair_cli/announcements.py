@@ -102,7 +102,7 @@ def _started_by_ps(pid: int) -> float | None:
 def _read(path: Path) -> Announcement | None:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Announcement)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except msgspec.DecodeError:
         return None

@@ -47,6 +47,15 @@ class RefusedError(CommandError):
         )
 
 
+class KeyNeededError(CommandError):
+    """The gateway does not know who asks."""
+
+    code = ExitCode.REFUSED
+
+    def __init__(self, *, detail: str) -> None:
+        super().__init__(f"refused: {detail} (it is read from FACILITAIR_API_KEY)")
+
+
 class StateFolderError(CommandError):
     """The folder of the state cannot be used."""
 
@@ -69,8 +78,8 @@ class StartError(CommandError):
 
     def __init__(self, *, faults: Sequence[str]) -> None:
         self.faults = tuple(dict.fromkeys(faults))
-        lines = "\n".join(f"  {fault}" for fault in self.faults)
-        super().__init__(f"Facilitair cannot start:\n{lines}")
+        lines = [line for fault in self.faults for line in fault.splitlines()]
+        super().__init__("\n  ".join(["Facilitair cannot start:", *lines]))
 
 
 class AlreadyUpError(CommandError):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from facilitair_cli.announcements import find
-from facilitair_cli.errors import NotUpError
+from facilitair_cli.errors import NotUpError, OptionError
 from facilitair_cli.state_folder import StateFolder
 
 
@@ -18,9 +18,12 @@ class Place(Struct, frozen=True, kw_only=True):
 
 
 def locate(environ: Mapping[str, str], folder: StateFolder) -> Place | None:
-    """The gateway to talk to, if there is one."""
+    """The gateway to talk to, if there is one. Raises OptionError for a URL that is none."""
     key = environ.get("FACILITAIR_API_KEY", "").strip() or None
     url = environ.get("FACILITAIR_URL", "").strip()
+    if url and not url.startswith(("http://", "https://")):
+        reason = f"{url!r} is no address such as http://127.0.0.1:8080"
+        raise OptionError(option="FACILITAIR_URL", reason=reason)
     if url:
         return Place(url=url, api_key=key)
     announced = find(folder.gateway)

@@ -10,6 +10,7 @@ from facilitair_cli.announcements import Announcement, announced, find, is_alive
 from facilitair_cli.errors import (
     AlreadyUpError,
     NotUpError,
+    OptionError,
     StartError,
     StateFolderError,
     StateTooNewError,
@@ -54,6 +55,14 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StateFolderError, match="FACILITAIR_HOME"):
         prepare(StateFolder(tmp_path / "file" / "home"))
+
+
+def test_a_folder_that_is_a_file_holds_no_gateway_and_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    folder = StateFolder(tmp_path / "file")
+    assert locate({}, folder) is None
+    with pytest.raises(StateFolderError, match="FACILITAIR_HOME"):
+        prepare(folder)
 
 
 def test_the_environment_names_the_folder(tmp_path):
@@ -114,6 +123,21 @@ def test_the_environment_wins_over_the_file(folder):
     environ = {"FACILITAIR_URL": "http://env", "FACILITAIR_API_KEY": "k"}
     place = locate(environ, folder)
     assert (place.url, place.pid, place.api_key) == ("http://env", None, "k")
+
+
+@pytest.mark.parametrize("url", ["localhost:8080", "nothing", "ftp://x"])
+def test_an_address_that_is_none_is_told_at_once(folder, url):
+    with pytest.raises(OptionError, match=r"FACILITAIR_URL.*http://"):
+        locate({"FACILITAIR_URL": url}, folder)
+
+
+def test_every_line_of_every_fault_is_indented():
+    error = StartError(faults=["first.yaml:1: wrong\nsecond.yaml:2: wrong", "third"])
+    assert str(error).splitlines()[1:] == [
+        "  first.yaml:1: wrong",
+        "  second.yaml:2: wrong",
+        "  third",
+    ]
 
 
 def test_without_a_gateway_it_is_said_how_to_get_one(folder):
