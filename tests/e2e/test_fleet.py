@@ -1,6 +1,7 @@
 """A fleet on a real Kafka: two of each service, hurt in every way that one machine allows."""
 
 import asyncio
+import json
 import os
 import signal
 from collections import Counter
@@ -91,6 +92,24 @@ async def test_r31_a_viewer_goes_on_at_the_other_gateway(fleet: FleetProcess) ->
     half = len(whole) // 2
     rest = await frames(fleet.url_of("gateway-1") + path, last=whole[half].id)
     assert [frame.data for frame in rest] == [frame.data for frame in whole[half + 1 :]]
+
+
+def test_status_and_topics_tell_of_the_fleet(fleet: FleetProcess) -> None:
+    told = fleet.command("status", "--json")
+    assert told.returncode == 0, told.stdout
+    status = json.loads(told.stdout)
+    assert (status["mode"], status["pid"]) == ("fleet", fleet.pid)
+    assert {service["service"] for service in status["services"] if service["ready"]} == {
+        f"{service}-{number}"
+        for service in ("orchestrator", "agent-worker", "gateway")
+        for number in (0, 1)
+    }
+    assert status["kafka"]["url"] == fleet.kafka_address
+    assert set(status["lag"]) <= {"orchestrator", "agent-worker"}
+    topics = json.loads(fleet.command("topics", "ls", "--json").stdout)
+    assert all(topic["partitions"] for topic in topics)
+    assert fleet.command("topics", "apply").stdout == "nothing was missing\n"
+    assert fleet.command("topics", "lag").returncode == 0
 
 
 @pytest.mark.parametrize("arguments", [("up", "--fleet"), ("up",), ("up", "--fleet", "--detach")])

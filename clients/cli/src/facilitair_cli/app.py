@@ -1,15 +1,16 @@
 """The commands and their options; what they do is loaded when they run."""
 
-import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from facilitair_cli.attaching import Attachment, attachment
+from facilitair_cli import keys, tenants
+from facilitair_cli.attaching import Attachment
+from facilitair_cli.commanding import JsonOption, finish, with_gateway
 from facilitair_cli.errors import CommandError, OptionError, VariablesError
 from facilitair_cli.exits import ExitCode
 from facilitair_cli.out_folder import check_folder
@@ -38,7 +39,6 @@ def check_environment() -> None:
         raise VariablesError(faults=faults)
 
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The id of a collaboration.")]
 
 
@@ -83,7 +83,7 @@ def run(  # noqa: PLR0917 - one parameter for each option
 
         return await run_wanted(wanted, attached)
 
-    _finish(_attached(body, stays=detach))
+    finish(with_gateway(body, stays=detach))
 
 
 @app.command()
@@ -93,6 +93,7 @@ def watch(
         str | None, typer.Option("--from", metavar="CURSOR", help="Go on after this event id.")
     ] = None,
     *,
+    ws: Annotated[bool, typer.Option("--ws", help="Over WebSocket; it shows the same.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Watch a collaboration from its beginning, live or over; leaving does not end it."""
@@ -100,9 +101,9 @@ def watch(
     async def body(attached: Attachment) -> int:
         from facilitair_cli.running import watch_one  # noqa: PLC0415 - loaded while solo starts
 
-        return await watch_one(collaboration, attached, cursor=cursor, as_json=as_json)
+        return await watch_one(collaboration, attached, cursor=cursor, ws=ws, as_json=as_json)
 
-    _finish(_attached(body))
+    finish(with_gateway(body))
 
 
 @app.command()
@@ -128,14 +129,14 @@ def up(
 
         if detach:
             starting = fleets.up_detached(folder, scale=scale or (), stores=stores, as_json=as_json)
-            _finish(starting)
+            finish(starting)
         raise typer.Exit(fleets.up(folder, scale=scale or (), stores=stores, as_json=as_json))
     if scale:
         raise OptionError(option="--scale", reason="only a fleet is scaled; add --fleet")
     from facilitair_cli import upping  # noqa: PLC0415 - help does without
 
     if detach:
-        _finish(upping.up_detached(folder, as_json=as_json))
+        finish(upping.up_detached(folder, as_json=as_json))
     raise typer.Exit(upping.up(folder, as_json=as_json))
 
 
@@ -144,15 +145,23 @@ def down(*, as_json: JsonOption = False) -> None:
     """Stop what `up` started, and the simulator."""
     from facilitair_cli import upping  # noqa: PLC0415 - help does without
 
-    _finish(upping.down(state_folder(os.environ), as_json=as_json))
+    finish(upping.down(state_folder(os.environ), as_json=as_json))
 
 
 @app.command()
 def status(*, as_json: JsonOption = False) -> None:
     """Tell what runs on this machine; exit code 1 when it is not ready."""
-    from facilitair_cli import upping  # noqa: PLC0415 - help does without
+    from facilitair_cli import status as statuses  # noqa: PLC0415 - help does without
 
-    _finish(upping.status(state_folder(os.environ), as_json=as_json))
+    finish(statuses.status(state_folder(os.environ), as_json=as_json))
+
+
+@app.command()
+def doctor(*, as_json: JsonOption = False) -> None:
+    """Tell what would keep a run or a fleet from working here; exit code 1 when something does."""
+    from facilitair_cli import doctor as checks  # noqa: PLC0415 - help does without
+
+    finish(checks.doctor(state_folder(os.environ), as_json=as_json))
 
 
 @app.command()
@@ -171,7 +180,7 @@ def show(
 
         return await showing.show(collaboration, attached, step=step, as_json=as_json)
 
-    _finish(_attached(body))
+    finish(with_gateway(body))
 
 
 @app.command()
@@ -185,7 +194,7 @@ def cancel(
     from facilitair_cli import showing  # noqa: PLC0415 - help does without
 
     folder = state_folder(os.environ)
-    _finish(
+    finish(
         showing.cancel(
             collaboration, reason=reason, as_json=as_json, folder=folder, environ=os.environ
         )
@@ -207,7 +216,7 @@ def _add_list(kind: str) -> None:
 
             return await showing.listed(kind, attached, as_json=as_json)
 
-        _finish(_attached(body))
+        finish(with_gateway(body))
 
     app.add_typer(group, name=kind)
 
@@ -215,6 +224,9 @@ def _add_list(kind: str) -> None:
 for _kind in ("workflows", "agents", "models"):
     _add_list(_kind)
 
+
+app.add_typer(tenants.app, name="tenants")
+app.add_typer(keys.app, name="keys")
 
 topics_app = typer.Typer(help="The topics of the log.", no_args_is_help=True)
 app.add_typer(topics_app, name="topics")
@@ -225,7 +237,7 @@ def topics_ls(*, as_json: JsonOption = False) -> None:
     """List the topics: partitions and records ever appended."""
     from facilitair_cli import topics  # noqa: PLC0415 - help does without
 
-    _finish(_attached(lambda attached: topics.listed(attached, as_json=as_json)))
+    finish(with_gateway(lambda attached: topics.listed(attached, as_json=as_json)))
 
 
 @topics_app.command("lag")
@@ -233,7 +245,7 @@ def topics_lag(*, as_json: JsonOption = False) -> None:
     """Tell how many records each group has before it."""
     from facilitair_cli import topics  # noqa: PLC0415 - help does without
 
-    _finish(_attached(lambda attached: topics.lag(attached, as_json=as_json)))
+    finish(with_gateway(lambda attached: topics.lag(attached, as_json=as_json)))
 
 
 @topics_app.command("apply")
@@ -245,8 +257,8 @@ def topics_apply(*, as_json: JsonOption = False) -> None:
     from facilitair_cli import topics  # noqa: PLC0415 - help does without
 
     if topics.is_direct():
-        _finish(topics.apply_directly(as_json=as_json))
-    _finish(_attached(lambda attached: topics.apply(attached, as_json=as_json)))
+        finish(topics.apply_directly(as_json=as_json))
+    finish(with_gateway(lambda attached: topics.apply(attached, as_json=as_json)))
 
 
 def run_command(arguments: Sequence[str]) -> int:
@@ -263,21 +275,6 @@ def run_command(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.FAILED
     return ExitCode.DONE
-
-
-async def _attached(body: Callable[[Attachment], Awaitable[int]], *, stays: bool = False) -> int:
-    """Run a command that needs a gateway; our own starts while the rest of us is loaded."""
-    async with attachment(state_folder(os.environ), os.environ, stays=stays) as attached:
-        await attached.begin()
-        return await body(attached)
-
-
-def _finish(command: Coroutine[Any, Any, int]) -> None:
-    try:
-        code = asyncio.run(command)
-    except KeyboardInterrupt:
-        code = ExitCode.INTERRUPTED
-    raise typer.Exit(code)
 
 
 def _task(given: str) -> str:

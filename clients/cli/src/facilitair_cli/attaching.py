@@ -8,7 +8,7 @@ from typing import Final
 
 from facilitair_cli.errors import AlreadyUpError
 from facilitair_cli.launching import Child, Started, launch
-from facilitair_cli.locating import Place, locate
+from facilitair_cli.locating import Place, api_key, locate
 from facilitair_cli.state_folder import StateFolder, prepare
 
 _PATIENCE_S: Final = 30.0
@@ -65,7 +65,7 @@ class Attachment:
         if self._ready is None:
             self._ready = await child.ready()
         if self._ready.outcome == "ready" and self._ready.url is not None and child.alive:
-            return Place(url=self._ready.url, pid=child.pid)
+            return Place(url=self._ready.url, pid=child.pid, api_key=api_key(self._environ))
         self._locked = self._ready if self._ready.outcome == "locked" else None
         self._child = None
         await child.stop()

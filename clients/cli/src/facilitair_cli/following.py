@@ -36,7 +36,7 @@ class Outcome:
 
 
 async def events_of(
-    attached: Attachment, collaboration: str, *, cursor: str | None
+    attached: Attachment, collaboration: str, *, cursor: str | None, ws: bool = False
 ) -> AsyncIterator[Event]:
     """Every event once, also over a server that is replaced; see ``Facilitair.stream``.
 
@@ -50,7 +50,7 @@ async def events_of(
         with translated():
             async with Facilitair(place.url, place.api_key, patience=patience) as client:
                 try:
-                    async for event in client.stream(collaboration, cursor, seen=seen):
+                    async for event in client.stream(collaboration, cursor, seen=seen, ws=ws):
                         losses, cursor = 0, event.id or cursor
                         yield event
                     return

@@ -59,7 +59,7 @@ async def run_wanted(wanted: Wanted, attached: Attachment) -> int:
 
 
 async def watch_one(
-    collaboration: str, attached: Attachment, *, cursor: str | None, as_json: bool
+    collaboration: str, attached: Attachment, *, cursor: str | None, ws: bool, as_json: bool
 ) -> int:
     """Watch a collaboration from a cursor, or from its beginning; returns the exit code."""
     with interrupts() as found:
@@ -67,7 +67,7 @@ async def watch_one(
         screen = choose_screen(as_json=as_json)
         transcript = Transcript()
         outcome = await watch(
-            events_of(attached, collaboration, cursor=cursor),
+            events_of(attached, collaboration, cursor=cursor, ws=ws),
             transcript,
             screen=screen,
             found=found,

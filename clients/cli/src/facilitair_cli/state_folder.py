@@ -87,15 +87,28 @@ def prepare(folder: StateFolder) -> None:
         folder.root.mkdir(parents=True, exist_ok=True)
         for path in (folder.gateway.parent, folder.logs):
             path.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise StateFolderError(folder=folder.root, reason=error.strerror or str(error)) from error
+    if check_version(folder) is None:
+        draft = folder.stamp.with_name(f"{folder.stamp.name}.{os.getpid()}")
+        draft.write_text(f"{STATE_VERSION}\n", encoding="utf-8")
+        draft.replace(folder.stamp)
+
+
+def check_version(folder: StateFolder) -> int | None:
+    """The version that wrote the state; None where nothing is stamped. Changes nothing.
+
+    Raises StateFolderError and StateTooNewError for state that this version cannot use.
+    """
+    try:
         found = folder.stamp.read_text(encoding="utf-8").strip() if folder.stamp.exists() else ""
     except OSError as error:
         raise StateFolderError(folder=folder.root, reason=error.strerror or str(error)) from error
     if not found:
-        draft = folder.stamp.with_name(f"{folder.stamp.name}.{os.getpid()}")
-        draft.write_text(f"{STATE_VERSION}\n", encoding="utf-8")
-        draft.replace(folder.stamp)
-    elif not (found.isascii() and found.isdigit()):
+        return None
+    if not (found.isascii() and found.isdigit()):
         reason = f"{folder.stamp.name} is not a version, it says {found[:40]!r}"
         raise StateFolderError(folder=folder.root, reason=reason)
-    elif int(found) > STATE_VERSION:
+    if int(found) > STATE_VERSION:
         raise StateTooNewError(folder=folder.root, found=int(found), known=STATE_VERSION)
+    return int(found)

@@ -9,6 +9,7 @@ from facilitair_cli.attaching import Attachment
 from facilitair_cli.errors import (
     CommandError,
     GatewayError,
+    KeyNeededError,
     NotFoundError,
     RefusedError,
     UnreachableError,
@@ -43,6 +44,12 @@ async def ask(attached: Attachment, question: Callable[[Facilitair], Awaitable[T
                 raise
 
 
+async def ask_once(attached: Attachment, question: Callable[[Facilitair], Awaitable[T]]) -> T:
+    """The answer to a question that must not be repeated. Raises as ``ask`` does."""
+    async with conversation(await attached.place()) as client:
+        return await question(client)
+
+
 @asynccontextmanager
 async def conversation(place: Place) -> AsyncIterator[Facilitair]:
     """A client of the gateway; raises as ``translated`` does."""
@@ -72,6 +79,8 @@ def translated() -> Iterator[None]:
 def _told(error: ApiError) -> CommandError:
     if error.status == HTTPStatus.NOT_FOUND:
         return NotFoundError(what=error.detail)
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        return KeyNeededError(detail=error.detail)
     if error.transient:
         return UnreachableError(reason=str(error))
     if error.status < HTTPStatus.INTERNAL_SERVER_ERROR:

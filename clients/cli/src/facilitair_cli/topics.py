@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from facilitair_cli.attaching import Attachment
+from facilitair_cli.clusters import asked_cluster
 from facilitair_cli.errors import GatewayError, RefusedError, StartError
 from facilitair_cli.exits import ExitCode
 from facilitair_cli.screens import json_text
@@ -14,7 +15,7 @@ from facilitair_events.layout import topics_dir
 from facilitair_events.registry import Registry
 from facilitair_messaging.errors import MessagingError, TopicConfigError, TopicDriftError
 from facilitair_messaging.lag import missing_topics
-from facilitair_runtime.cluster import ClusterSettings, open_cluster
+from facilitair_runtime.cluster import ClusterSettings
 from facilitair_runtime.errors import SettingsError
 from facilitair_runtime.settings import read
 
@@ -66,8 +67,7 @@ async def apply_directly(*, as_json: bool) -> int:
         settings = read(ClusterSettings)
         registry = Registry.load(topics_dir())
         bootstrap = settings.bootstrap_servers or ""
-        opening = open_cluster(bootstrap, registry, settings=settings, client_id="facilitair")
-        async with opening as log:
+        async with asked_cluster(bootstrap, registry, settings=settings) as log:
             specs, admin = list(registry.topics.values()), log.admin()
             before = await missing_topics(admin, specs)
             await admin.ensure_topics(specs)

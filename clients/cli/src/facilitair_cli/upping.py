@@ -12,7 +12,6 @@ from facilitair_cli.announcements import Announcement, find
 from facilitair_cli.errors import AlreadyUpError, StoppingError
 from facilitair_cli.exits import ExitCode
 from facilitair_cli.launching import launch, log_file
-from facilitair_cli.probing import is_ready
 from facilitair_cli.screens import json_text, note
 from facilitair_cli.solo_process import run_solo
 from facilitair_cli.state_folder import StateFolder, prepare
@@ -84,49 +83,3 @@ async def _stop(found: Announcement, *, within_s: float) -> bool:
         if await simulator.gone_within(found, seconds):
             return True
     raise StoppingError(pid=found.pid)
-
-
-async def status(folder: StateFolder, *, as_json: bool) -> int:
-    """Tell what runs here; the exit code is 1 when the gateway is not ready."""
-    found = {
-        path.name.removesuffix(".json").removesuffix(".ops"): announcement
-        for path in sorted(folder.gateway.parent.glob("*.ops.json"))
-        if (announcement := find(path)) is not None
-    }
-    ready = dict(
-        zip(
-            found,
-            await asyncio.gather(
-                *(asyncio.to_thread(is_ready, service.url) for service in found.values())
-            ),
-            strict=True,
-        )
-    )
-    gateway, simulated = find(folder.gateway), find(folder.simulator)
-    document = {
-        "up": gateway is not None,
-        "url": gateway.url if gateway else None,
-        "pid": gateway.pid if gateway else None,
-        "home": str(folder.root),
-        "services": [
-            {"service": name, "ready": ready[name], "url": service.url, "pid": service.pid}
-            for name, service in found.items()
-        ],
-        "simulator": {"url": simulated.url, "pid": simulated.pid} if simulated else None,
-    }
-    sys.stdout.write(json_text(document) + "\n" if as_json else _status_text(document))
-    return ExitCode.DONE if gateway and all(ready.values()) else ExitCode.FAILED
-
-
-def _status_text(document: dict[str, Any]) -> str:
-    if not document["up"]:
-        lines = [f"not up (state in {document['home']})"]
-    else:
-        lines = [f"up on {document['url']}, pid {document['pid']} (state in {document['home']})"]
-    for service in document["services"]:
-        state = "ready" if service["ready"] else "not ready"
-        lines.append(f"  {service['service']:<14} {state:<10} ops {service['url']}")
-    if document["simulator"]:
-        place = document["simulator"]
-        lines.append(f"  {'simulator':<14} {'simulated':<10} {place['url']}, pid {place['pid']}")
-    return "\n".join(lines) + "\n"

@@ -1,0 +1,112 @@
+"""``status``: what runs on this machine, solo or fleet."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+from facilitair_cli.announcements import Announcement, find
+from facilitair_cli.errors import CommandError
+from facilitair_cli.exits import ExitCode
+from facilitair_cli.fleet.watching import memory_mib
+from facilitair_cli.locating import locate
+from facilitair_cli.probing import is_ready
+from facilitair_cli.screens import json_text
+from facilitair_cli.state_folder import StateFolder
+from facilitair_cli.talking import conversation
+
+_LAG_S: Final = 3.0
+
+
+async def status(folder: StateFolder, *, as_json: bool) -> int:
+    """Tell what runs here; the exit code is 1 when something of it is not ready."""
+    found = _services(folder)
+    ready = await asyncio.gather(
+        *(asyncio.to_thread(is_ready, service.url) for service in found.values())
+    )
+    gateway, fleet = find(folder.gateway), find(folder.fleet)
+    document = {
+        "up": gateway is not None,
+        "mode": "fleet" if fleet else "solo" if gateway else None,
+        "url": gateway.url if gateway else None,
+        "pid": _pid(fleet, gateway),
+        "home": str(folder.root),
+        "services": [
+            {
+                "service": name,
+                "ready": is_up,
+                "url": service.url,
+                "pid": service.pid,
+                "memory_mib": memory_mib(service.pid),
+            }
+            for (name, service), is_up in zip(found.items(), ready, strict=True)
+        ],
+        "lag": await _lag(folder) if fleet and gateway else None,
+        "simulator": _process(find(folder.simulator)),
+        "kafka": _process(find(folder.kafka)),
+    }
+    sys.stdout.write(json_text(document) + "\n" if as_json else _text(document))
+    return ExitCode.DONE if gateway and all(ready) else ExitCode.FAILED
+
+
+def _services(folder: StateFolder) -> dict[str, Announcement]:
+    return {
+        path.name.removesuffix(".ops.json"): announcement
+        for path in sorted(folder.gateway.parent.glob("*.ops.json"))
+        if (announcement := find(path)) is not None
+    }
+
+
+def _pid(fleet: Announcement | None, gateway: Announcement | None) -> int | None:
+    """Who has to be asked to stop."""
+    found = fleet or gateway
+    return found.pid if found is not None and gateway is not None else None
+
+
+def _process(found: Announcement | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {"url": found.url, "pid": found.pid, "memory_mib": memory_mib(found.pid)}
+
+
+async def _lag(folder: StateFolder) -> dict[str, int] | None:
+    """How far each group is behind, as the gateway tells it; None when it does not."""
+    place = locate(os.environ, folder)
+    if place is None:
+        return None
+    lag: dict[str, int] = {}
+    try:
+        async with asyncio.timeout(_LAG_S), conversation(place) as client:
+            for row in await client.topics():
+                for group, behind in row["lag"].items():
+                    lag[group] = lag.get(group, 0) + behind
+    except (CommandError, TimeoutError):
+        return None
+    return lag
+
+
+def _text(document: Mapping[str, Any]) -> str:
+    if document["up"]:
+        lines = [f"up on {document['url']}, pid {document['pid']} (state in {document['home']})"]
+    else:
+        lines = [f"not up (state in {document['home']})"]
+    is_fleet = document["mode"] == "fleet"
+    for service in document["services"]:
+        state = "ready" if service["ready"] else "not ready"
+        line = f"  {service['service']:<14} {state:<10} ops {service['url']}"
+        lines.append(line + (_of_process(service) if is_fleet else ""))
+    for name, state in (("kafka", "running"), ("simulator", "simulated")):
+        place = document[name]
+        if place is not None:
+            more = _of_process(place) if is_fleet else f", pid {place['pid']}"
+            lines.append(f"  {name:<14} {state:<10} {place['url']}{more}")
+    if document["lag"] is not None:
+        behind = ", ".join(f"{group} {lag}" for group, lag in sorted(document["lag"].items()))
+        lines.append(f"  {'lag':<14} {behind or 'nothing was read yet'}")
+    return "\n".join(lines) + "\n"
+
+
+def _of_process(place: Mapping[str, Any]) -> str:
+    memory = "" if place["memory_mib"] is None else f", {place['memory_mib']} MiB"
+    return f", pid {place['pid']}{memory}"

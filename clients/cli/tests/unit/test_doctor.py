@@ -1,0 +1,77 @@
+import json
+import os
+
+import pytest
+
+from facilitair_cli.app import run_command
+from facilitair_cli.state_folder import STATE_VERSION, StateFolder, prepare
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    for name in list(os.environ):
+        if name.startswith(("FACILITAIR_", "OPENAI_", "OLLAMA_", "KAFKA_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("FACILITAIR_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("FACILITAIR_GATEWAY_PORT", "0")
+    return StateFolder(tmp_path / "home")
+
+
+@pytest.fixture
+def examine(folder, capfd):
+    def run() -> tuple[int, dict[str, dict[str, str]]]:
+        code = run_command(["doctor", "--json"])
+        told = capfd.readouterr()
+        assert told.err == ""
+        return code, {finding["name"]: finding for finding in json.loads(told.out)}
+
+    return run
+
+
+def test_a_machine_that_can_run_solo_is_well_without_java(examine, folder, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    code, found = examine()
+    assert code == 0
+    assert found["java"]["level"] == "warn"
+    assert "install Java" in found["java"]["found"]
+    assert "simulator" in found["model"]["found"]
+    assert not folder.root.exists()
+
+
+def test_a_model_that_is_set_is_named(examine, monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:8000/v1")
+    monkeypatch.setenv("FACILITAIR_MODEL", "my-model")
+    _, found = examine()
+    assert found["model"]["found"] == "my-model at http://127.0.0.1:8000/v1"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "check", "told"),
+    [
+        ("OPENAI_BASE_URL", "sk-a-key", "model", "OPENAI_BASE_URL"),
+        ("OPENAI_BASE_URL", "http://127.0.0.1:8000/v1", "model", "FACILITAIR_MODEL"),
+        ("FACILITAIR_GATEWAY_PROT", "1", "settings", "FACILITAIR_GATEWAY_PORT"),
+        ("KAFKA_SECURITY_PROTOCOL", "TLS", "cluster", "KAFKA_SECURITY_PROTOCOL"),
+    ],
+)
+def test_each_fault_fails_with_its_variable(examine, monkeypatch, name, value, check, told):
+    monkeypatch.setenv(name, value)
+    code, found = examine()
+    assert code == 1
+    assert found[check]["level"] == "fail"
+    assert told in found[check]["found"]
+
+
+def test_newer_state_fails(examine, folder):
+    prepare(folder)
+    folder.stamp.write_text(f"{STATE_VERSION + 1}\n")
+    code, found = examine()
+    assert code == 1
+    assert "upgrade" in found["state"]["found"]
+
+
+def test_each_line_says_how_it_is(folder, capfd):
+    assert run_command(["doctor"]) == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert {line.split()[0] for line in lines} <= {"ok", "warn"}
+    assert {line.split()[1] for line in lines} >= {"python", "disk", "model", "java", "maven"}
