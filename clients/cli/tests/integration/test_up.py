@@ -177,3 +177,13 @@ async def test_a_killed_simulator_comes_back_where_it_was(machine):
     assert done.returncode == 0, done.stderr
     down(machine)
     await machine.nothing_left()
+
+
+async def test_watch_over_websocket_shows_the_same(machine):
+    up(machine)
+    done = machine.run("run", "--json", "--workflow", "answer", "What is a log?")
+    ident = json.loads(done.stdout.splitlines()[0])["data"]["id"]
+    streamed = machine.run("watch", ident, "--json")
+    over_ws = machine.run("watch", ident, "--json", "--ws")
+    assert over_ws.returncode == streamed.returncode == 0, over_ws.stderr
+    assert over_ws.stdout == streamed.stdout

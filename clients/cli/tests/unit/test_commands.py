@@ -209,3 +209,12 @@ def test_help_loads_no_service_and_no_client():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_watch_uses_a_websocket_only_when_asked_to(script, capsys):
+    assert run_command(["watch", ID, "--json"]) == ExitCode.DONE
+    assert not any(request.endswith("/ws") for request in script.requests)
+    # This server speaks none, so it fails; but it was asked.
+    assert run_command(["watch", ID, "--json", "--ws"]) != ExitCode.DONE
+    assert "expected a WebSocket" in capsys.readouterr().err
+    assert script.requests[-1] == f"GET /v1/collaborations/{ID}/ws"

@@ -65,9 +65,11 @@ async def open_socket(
         connection = await opening
     except InvalidStatus as error:
         answer = error.response
-        raise api_error(
-            answer.status_code, bytes(answer.body or b""), headers=answer.headers
-        ) from error
+        if answer.status_code < HTTPStatus.BAD_REQUEST:
+            reason = f"expected a WebSocket, got an answer with status {answer.status_code}"
+            raise ApiError(status=answer.status_code, code="not_a_socket", detail=reason) from error
+        body = bytes(answer.body or b"")
+        raise api_error(answer.status_code, body, headers=answer.headers) from error
     except (OSError, TimeoutError, WebSocketException) as error:
         raise httpx.ConnectError(str(error)) from error
     try:

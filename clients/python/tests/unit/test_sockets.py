@@ -111,6 +111,12 @@ async def test_a_refused_handshake_is_the_problem_that_it_tells():
     assert caught.value.status == 403
 
 
+async def test_what_is_no_socket_is_not_read_as_one():
+    async with serving(refuse=200) as gateway:
+        with pytest.raises(ApiError, match="expected a WebSocket"):
+            await watched(gateway)
+
+
 async def test_while_nobody_can_answer_it_asks_again_and_gives_up_in_the_end():
     again = [Script(refusal("no_answer"), code=1013) for _ in range(50)]
     clock = Clock()
