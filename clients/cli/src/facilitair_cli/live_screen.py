@@ -13,7 +13,7 @@ from facilitair_cli.terminal_text import harmless
 from facilitair_cli.wording import (
     end_lines,
     estimated_tokens,
-    fault_text,
+    failure,
     heading,
     seconds,
     spent,
@@ -79,8 +79,7 @@ class LiveScreen:
             line = _line("✓", "green", text=heading(step))
             line.append(f"  {spent(step.totals)}" if step.totals else "", style="dim")
         elif kind in {"attempt.failed", "attempt.unknown"}:
-            why = fault_text(step.fault) if step.fault else "its worker went silent"
-            line = _line("✗", "red", text=f"{heading(step)}  {why}")
+            line = _line("✗", "red", text=f"{heading(step)}  {failure(step)}")
         elif kind == "step.skipped":
             line = _line("-", "dim", text=harmless(f"{step.path} skipped"))
         elif kind == "step.started":

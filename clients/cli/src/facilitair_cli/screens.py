@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol, TextIO
 
 from facilitair_cli.terminal_text import harmless
-from facilitair_cli.wording import end_lines, fault_text, heading, spent, summary
+from facilitair_cli.wording import end_lines, failure, heading, spent, summary
 from facilitair_client import Event, StepTranscript, Submitted, Transcript
 
 
@@ -126,8 +126,7 @@ class PlainScreen:
             self._say(f"--- {heading(step)}: {spent(step.totals)} ---")
             self._open = None
         elif event.kind in {"attempt.failed", "attempt.unknown"}:
-            why = fault_text(step.fault) if step.fault else "its worker went silent"
-            self._say(f"--- {heading(step)} failed: {why} ---")
+            self._say(f"--- {heading(step)} failed: {failure(step)} ---")
             self._open = None
         elif event.kind == "step.skipped":
             self._say(f"--- {harmless(step.path)}: skipped ---")

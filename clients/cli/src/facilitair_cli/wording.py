@@ -53,6 +53,12 @@ def heading(step: StepTranscript) -> str:
     return harmless(f"{step.agent or step.path} ({', '.join(parts)})")
 
 
+def failure(step: StepTranscript) -> str:
+    """Why an attempt did not answer, and when the next one begins."""
+    why = fault_text(step.fault) if step.fault else "its worker went silent"
+    return why if step.retry_in_s is None else f"{why}; tries again in {step.retry_in_s:.1f} s"
+
+
 def fault_text(fault: Fault) -> str:
     """A fault and what was quoted with it."""
     quoted = fault.quote.v if fault.quote is not None and fault.quote.k is None else None

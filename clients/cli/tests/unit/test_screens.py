@@ -12,6 +12,7 @@ from facilitair_client import Event, Submitted, Transcript
 
 SUBMITTED = Submitted(id="c1", status="accepted", stream="/s", cursor="0-1-0")
 TOTALS = {"usage": {"input_tokens": 5, "output_tokens": 1234}, "calls": 1, "cost_usd": "0.5"}
+WAITS = {"at": "2026-01-01T00:00:00.500000Z", "retry_at": "2026-01-01T00:00:03Z"}
 NASTY = "\x1b[2Jclear \x9b31m red \x07 bell \r over \u202e right [bold]x[/bold] :smile:"
 
 
@@ -102,13 +103,13 @@ def test_a_new_attempt_starts_over():
         Event(
             None,
             "attempt.failed",
-            {"seq": 3, "fault": fault, "totals": {}, **attempt, "attempt": 1},
+            {"seq": 3, "fault": fault, "totals": {}, **attempt, "attempt": 1, **WAITS},
         ),
         Event(None, "attempt.reset", {"model": "m", "simulated": True, **attempt}),
         Event(None, "token", {"index": 0, "text": "again", **attempt}),
     ]
     text = plain(events)
-    assert "failed: too slow (timeout)" in text
+    assert "failed: too slow (timeout); tries again in 2.5 s" in text
     assert "--- coder (attempt 2, simulated): starts over ---\nagain" in text
 
 
@@ -174,3 +175,10 @@ def test_text_with_nothing_to_take_out_is_left_alone():
 def test_one_line_is_short_and_one_line():
     assert one_line("a\n  b\tc", limit=10) == "a b c"
     assert one_line("x" * 20, limit=10) == "x" * 9 + "…"
+
+
+def test_the_live_picture_tells_when_the_next_attempt_begins():
+    fault = {"code": "rate_limited", "message": "later"}
+    failed = {"seq": 3, "fault": fault, "totals": {}, "step": "coder", "agent": "coder"}
+    told = live([*story()[:3], Event(None, "attempt.failed", {**failed, "attempt": 1, **WAITS})])
+    assert "later (rate_limited); tries again in 2.5 s" in told

@@ -1,6 +1,7 @@
 """A collaboration as its events tell it: a pure fold, the same for live and replayed ones."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, Self, TypeVar
 
 import msgspec
@@ -16,6 +17,7 @@ class StepTranscript:
     """One step path. ``attempt`` is the latest; ``written`` are its chunks so far.
 
     ``status`` is one of scheduled, running, completed, failed, skipped, retrying, stopped.
+    ``retry_in_s`` is how long a failed attempt waits for the next one; null where none follows.
     """
 
     def __init__(self, path: str) -> None:
@@ -30,6 +32,7 @@ class StepTranscript:
         self.totals: Totals | None = None
         self.output: Text | None = None
         self.fault: Fault | None = None
+        self.retry_in_s: float | None = None
         self.written: list[str] = []
 
     @property
@@ -55,6 +58,7 @@ class StepTranscript:
             self.written = []
             self.output = None
             self.fault = None
+            self.retry_in_s = None
             self.totals = None
 
 
@@ -188,7 +192,11 @@ def _attempt_ended(step: StepTranscript, what: str, *, data: dict[str, Any]) -> 
         step.status = "completed"
     elif what == "failed":
         step.fault = _as(data.get("fault"), Fault)
-        step.status = "retrying" if data.get("retry_at") else "failed"
+        retry_at = _as(data.get("retry_at"), datetime)
+        step.status = "retrying" if retry_at else "failed"
+        if retry_at:
+            wait = retry_at - msgspec.convert(data["at"], datetime, strict=False)
+            step.retry_in_s = wait.total_seconds()
     else:
         step.status = "retrying"
 
