@@ -76,11 +76,13 @@ schemas: ready ## Generate schemas/ from the Structs, and the table of services 
 	@$(BIN)/python -m tools.schemas
 	@$(BIN)/python -m tools.asyncapi
 	@$(BIN)/python -m tools.service_table
+	@$(BIN)/python -m tools.kafka_tables
 
 schemas-check: ready ## Fail when schemas/ is stale or a change is not compatible
 	@$(BIN)/python -m tools.schemas --check
 	@$(BIN)/python -m tools.asyncapi --check
 	@$(BIN)/python -m tools.service_table --check
+	@$(BIN)/python -m tools.kafka_tables --check
 
 bench: ready ## Measure and print, with the goals beside the numbers
 	@$(BIN)/python -m benchmarks
