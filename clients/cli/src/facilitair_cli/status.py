@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from facilitair_cli.announcements import Announcement, find
-from facilitair_cli.errors import CommandError
+from facilitair_cli.errors import CommandError, KeyNeededError
 from facilitair_cli.exits import ExitCode
 from facilitair_cli.fleet.watching import memory_mib
 from facilitair_cli.locating import locate
@@ -17,6 +17,10 @@ from facilitair_cli.state_folder import StateFolder
 from facilitair_cli.talking import conversation
 
 _LAG_S: Final = 3.0
+_ACCESS: Final = {
+    "open": "open: no API key exists, so programs of this machine are tenant local, as admin",
+    "keys": "every request needs an API key",
+}
 
 
 async def status(folder: StateFolder, *, as_json: bool) -> int:
@@ -42,6 +46,7 @@ async def status(folder: StateFolder, *, as_json: bool) -> int:
             }
             for (name, service), is_up in zip(found.items(), ready, strict=True)
         ],
+        "access": await _access(folder) if gateway else None,
         "lag": await _lag(folder) if fleet and gateway else None,
         "simulator": _process(find(folder.simulator)),
         "kafka": _process(find(folder.kafka)),
@@ -70,6 +75,20 @@ def _process(found: Announcement | None) -> dict[str, Any] | None:
     return {"url": found.url, "pid": found.pid, "memory_mib": memory_mib(found.pid)}
 
 
+async def _access(folder: StateFolder) -> str | None:
+    """``open`` while no API key exists, else ``keys``; None when the gateway does not tell."""
+    place = locate(os.environ, folder)
+    if place is None:
+        return None
+    try:
+        async with asyncio.timeout(_LAG_S), conversation(place) as client:
+            return (await client.admin.me()).access
+    except KeyNeededError:
+        return "keys"
+    except (CommandError, TimeoutError):
+        return None
+
+
 async def _lag(folder: StateFolder) -> dict[str, int] | None:
     """How far each group is behind, as the gateway tells it; None when it does not."""
     place = locate(os.environ, folder)
@@ -91,6 +110,8 @@ def _text(document: Mapping[str, Any]) -> str:
         lines = [f"up on {document['url']}, pid {document['pid']} (state in {document['home']})"]
     else:
         lines = [f"not up (state in {document['home']})"]
+    if document["access"] is not None:
+        lines.append(f"  {'access':<14} {_ACCESS[document['access']]}")
     is_fleet = document["mode"] == "fleet"
     for service in document["services"]:
         state = "ready" if service["ready"] else "not ready"

@@ -1,5 +1,12 @@
 """Typed HTTP client with streams that resume by themselves."""
 
+from facilitair_client.administration import (
+    Administration,
+    Identity,
+    IssuedKey,
+    Key,
+    Tenant,
+)
 from facilitair_client.backoff import Patience
 from facilitair_client.client import Facilitair
 from facilitair_client.errors import (
@@ -27,6 +34,7 @@ from facilitair_client.seen import Seen
 from facilitair_client.transcript import StepTranscript, Transcript
 
 __all__ = [
+    "Administration",
     "Agent",
     "ApiError",
     "Call",
@@ -38,12 +46,16 @@ __all__ = [
     "EventsMissingError",
     "Facilitair",
     "Fault",
+    "Identity",
+    "IssuedKey",
+    "Key",
     "Patience",
     "ProtocolError",
     "Seen",
     "Step",
     "StepTranscript",
     "Submitted",
+    "Tenant",
     "Text",
     "Totals",
     "Transcript",

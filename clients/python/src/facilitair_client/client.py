@@ -10,9 +10,11 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
+from facilitair_client.administration import Administration
 from facilitair_client.backoff import Patience
-from facilitair_client.errors import ApiError, ProtocolError
+from facilitair_client.errors import ApiError
 from facilitair_client.events import Event
+from facilitair_client.paging import rows_of
 from facilitair_client.requesting import api_error, decoded, request
 from facilitair_client.results import Agent, Collaboration, Cost, Submitted, Workflow
 from facilitair_client.seen import Seen
@@ -122,6 +124,11 @@ class Facilitair:
         """The models that agents may be run on."""
         return await self._all("/v1/models", dict[str, Any])
 
+    @property
+    def admin(self) -> Administration:
+        """Tenants and keys."""
+        return Administration(self._http, patience=self._request_patience)
+
     async def topics(self) -> list[dict[str, Any]]:
         """The topics of the log, with the lag of each group. Needs the scope ``admin``."""
         return await self._all("/v1/admin/topics", dict[str, Any])
@@ -147,7 +154,6 @@ class Facilitair:
         It ends without any event where ``cursor`` is from after the terminal one.
         Raises EventsMissingError when the server cannot give all events any more.
         """
-
         path = _path(collaboration)
 
         def connect(position: str | None) -> AbstractAsyncContextManager[AsyncIterator[Batch]]:
@@ -185,29 +191,13 @@ class Facilitair:
 
     async def _all(self, path: str, row: type[T]) -> list[T]:
         """The rows of all pages."""
-        found: list[T] = []
-        params: dict[str, str] = {}
-        while True:
-            page = decoded(await self._request("GET", path, params=params), _Page)
-            try:
-                found += [msgspec.convert(item, row, strict=False) for item in page.data]
-            except msgspec.ValidationError as error:
-                raise ProtocolError(reason=str(error)) from error
-            if not page.has_more or not page.next_cursor:
-                return found
-            params = {"cursor": page.next_cursor}
+        return await rows_of(lambda params: self._request("GET", path, params=params), row)
 
 
 class _EventRow(msgspec.Struct, frozen=True):
     id: str
     kind: str
     data: dict[str, Any]
-
-
-class _Page(msgspec.Struct, frozen=True):
-    data: list[Any]
-    has_more: bool = False
-    next_cursor: str | None = None
 
 
 def _path(collaboration: str) -> str:
