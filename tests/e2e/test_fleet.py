@@ -17,6 +17,7 @@ from facilitair_testing.fleet import FleetProcess
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
+SERVICES = ("orchestrator", "agent-worker", "gateway")
 TASK = "Write a function that counts the vowels of a word, with tests"
 
 
@@ -64,12 +65,14 @@ async def test_kill_9_in_mid_run_is_made_good(fleet: FleetProcess, service: str)
 async def test_a_killed_broker_comes_back_at_its_address(fleet: FleetProcess) -> None:
     transcript, watching = await started(fleet)
     pid, address = fleet.kafka_pid, fleet.kafka_address
+    services = [fleet.pid_of(f"{s}-{n}") for s in SERVICES for n in (0, 1)]
     os.kill(pid, signal.SIGKILL)
     async with asyncio.timeout(90):
         await watching
     assert transcript.status == "completed"
     assert fleet.kafka_pid != pid
     assert fleet.kafka_address == address
+    assert [fleet.pid_of(f"{s}-{n}") for s in SERVICES for n in (0, 1)] == services
 
 
 async def frames(url: str, *, last: str | None = None) -> list[Frame]:
@@ -100,9 +103,7 @@ def test_status_and_topics_tell_of_the_fleet(fleet: FleetProcess) -> None:
     status = json.loads(told.stdout)
     assert (status["mode"], status["pid"]) == ("fleet", fleet.pid)
     assert {service["service"] for service in status["services"] if service["ready"]} == {
-        f"{service}-{number}"
-        for service in ("orchestrator", "agent-worker", "gateway")
-        for number in (0, 1)
+        f"{service}-{number}" for service in SERVICES for number in (0, 1)
     }
     assert status["kafka"]["url"] == fleet.kafka_address
     assert set(status["lag"]) <= {"orchestrator", "agent-worker"}
