@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from facilitair_testing.fleet import FleetProcess, require_kafka
+from facilitair_testing.fleet import FleetProcess, FleetSystem, require_kafka
 from facilitair_testing.solo import SoloProcess
 
 MakeSolo = Callable[..., SoloProcess]
+MakeSystem = Callable[..., SoloProcess | FleetSystem]
+
+SCALE = {"orchestrator": 2, "agent-worker": 2, "gateway": 2}
 
 
 @pytest.fixture
@@ -45,11 +48,28 @@ async def shared_solo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FleetProcess]:
     """One fleet for all tests, with two of each service; its end leaves no process behind."""
     require_kafka()
-    scale = {"orchestrator": 2, "agent-worker": 2, "gateway": 2}
-    process = FleetProcess(tmp_path_factory.mktemp("fleet") / "home", scale=scale)
+    process = FleetProcess(tmp_path_factory.mktemp("fleet") / "home", scale=SCALE)
     try:
         process.start()
         yield process
     finally:
         process.stop()
         assert process.processes() == {}
+
+
+@pytest.fixture(params=["solo", "fleet"])
+def make_system(request: pytest.FixtureRequest) -> MakeSystem:
+    """Makes a solo, or shows the fleet, which is as quick as the tests ask for; both act alike."""
+    if request.param == "solo":
+        make: MakeSystem = request.getfixturevalue("make_solo")
+        return make
+    shared = request.getfixturevalue("fleet")
+    return lambda **_settings: FleetSystem(shared, services=SCALE)
+
+
+@pytest.fixture
+async def system(make_system: MakeSystem) -> SoloProcess | FleetSystem:
+    """A solo, or the fleet, that is up."""
+    made = make_system()
+    await made.start()
+    return made

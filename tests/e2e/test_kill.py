@@ -1,4 +1,7 @@
-"""kill -9 of solo at the moments that hurt: nothing is lost, nothing paid is paid again."""
+"""kill -9 of solo, and of all services of a fleet, at the moments that hurt.
+
+Nothing is lost, and nothing paid is paid again.
+"""
 
 import asyncio
 from collections import Counter
@@ -11,11 +14,13 @@ from facilitair_client.client import Facilitair
 from facilitair_client.events import Event
 from facilitair_client.transcript import Transcript
 from facilitair_testing.eventually import eventually
+from facilitair_testing.fleet import FleetSystem
 from facilitair_testing.solo import SoloProcess
 
 pytestmark = pytest.mark.integration
 
-MakeSolo = Callable[..., SoloProcess]
+System = SoloProcess | FleetSystem
+MakeSystem = Callable[..., System]
 TASK = "Write a function that counts the vowels of a word, with tests"
 
 
@@ -48,11 +53,11 @@ class Viewer:
         ]
 
 
-def journal_shows_a_request(solo: SoloProcess, _viewer: Viewer) -> bool:
-    return len(solo.requests()) >= 1
+def journal_shows_a_request(system: System, _viewer: Viewer) -> bool:
+    return len(system.requests()) >= 1
 
 
-MOMENTS: dict[str, Callable[[SoloProcess, Viewer], bool]] = {
+MOMENTS: dict[str, Callable[[System, Viewer], bool]] = {
     "after accept": lambda _solo, viewer: viewer.saw("collaboration.accepted"),
     "after claim": journal_shows_a_request,
     "after first token": lambda _solo, viewer: viewer.saw("token", step="coder"),
@@ -61,21 +66,21 @@ MOMENTS: dict[str, Callable[[SoloProcess, Viewer], bool]] = {
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-async def test_solo_goes_on_after_kill_9(moment: str, make_solo: MakeSolo) -> None:
-    solo = make_solo(ttft_ms=150, tokens_per_s=1500)
-    port = int((await solo.start()).rsplit(":", 1)[1])
-    async with Facilitair(solo.url) as client:
+async def test_it_goes_on_after_kill_9(moment: str, make_system: MakeSystem) -> None:
+    system = make_system(ttft_ms=150, tokens_per_s=1500)
+    port = int((await system.start()).rsplit(":", 1)[1])
+    async with Facilitair(system.url) as client:
         submitted = await client.submit(TASK, workflow="code")
         viewer = Viewer(client, submitted.id)
         viewing = asyncio.create_task(viewer.run())
-        await eventually(lambda: MOMENTS[moment](solo, viewer), what=moment)
-        await solo.kill()
-        await solo.start(port=port)
+        await eventually(lambda: MOMENTS[moment](system, viewer), what=moment)
+        await system.kill()
+        await system.start(port=port)
         async with asyncio.timeout(40):
             await viewing
     assert viewer.transcript.status == "completed"
     check_final_texts(viewer)
-    check_journal(solo, viewer)
+    check_journal(system, viewer)
 
 
 def check_final_texts(viewer: Viewer) -> None:
@@ -91,31 +96,31 @@ def check_final_texts(viewer: Viewer) -> None:
     assert seqs == list(range(1, len(seqs) + 1))
 
 
-def check_journal(solo: SoloProcess, viewer: Viewer) -> None:
+def check_journal(system: System, viewer: Viewer) -> None:
     """No call is made twice, and no call that got its result is made again by another attempt."""
-    requests = solo.requests()
+    requests = system.requests()
     assert max(Counter(line["call_id"] for line in requests).values()) == 1
     lost = sum(event.kind == "attempt.unknown" for event in viewer.events)
     answered = sum(event.kind == "attempt.completed" for event in viewer.events)
     assert len(requests) <= answered + lost
 
 
-async def test_r20_a_lost_attempt_is_shown_and_counted_as_unknown(make_solo: MakeSolo) -> None:
-    solo = make_solo(ttft_ms=150)
-    port = int((await solo.start()).rsplit(":", 1)[1])
-    async with Facilitair(solo.url) as client:
+async def test_r20_a_lost_attempt_is_shown_and_counted_as_unknown(make_system: MakeSystem) -> None:
+    system = make_system(ttft_ms=150)
+    port = int((await system.start()).rsplit(":", 1)[1])
+    async with Facilitair(system.url) as client:
         submitted = await client.submit(TASK, workflow="answer")
         viewer = Viewer(client, submitted.id)
         viewing = asyncio.create_task(viewer.run())
-        await eventually(solo.requests, what="the request")
-        await solo.kill()
-        await solo.start(port=port)
+        await eventually(system.requests, what="the request")
+        await system.kill()
+        await system.start(port=port)
         async with asyncio.timeout(40):
             await viewing
         cost = await client.cost(submitted.id)
     assert viewer.saw("attempt.unknown")
     assert viewer.saw("attempt.reset")
-    assert len(solo.requests()) == 2
+    assert len(system.requests()) == 2
     assert cost.totals.unknown_calls == 1
     assert cost.totals.cost_usd is None
 

@@ -7,10 +7,12 @@ import pytest
 
 from facilitair_client.client import Facilitair
 from facilitair_client.sse import Frame, SseParser
+from facilitair_testing.fleet import FleetSystem
 from facilitair_testing.solo import SoloProcess
 
 pytestmark = pytest.mark.integration
 
+System = SoloProcess | FleetSystem
 TASK = "Write a function that reverses a list, with tests"
 
 
@@ -28,22 +30,22 @@ async def frames(url: str, *, last: str | None = None) -> list[Frame]:
     return [frame for frame in found if frame.data]
 
 
-async def submit(solo: SoloProcess) -> str:
-    async with Facilitair(solo.url) as client:
+async def submit(system: System) -> str:
+    async with Facilitair(system.url) as client:
         submitted = await client.submit(TASK, workflow="answer")
-    return f"{solo.url}/v1/collaborations/{submitted.id}/stream"
+    return f"{system.url}/v1/collaborations/{submitted.id}/stream"
 
 
-async def test_two_viewers_and_a_late_one_see_the_same(solo: SoloProcess) -> None:
-    url = await submit(solo)
+async def test_two_viewers_and_a_late_one_see_the_same(system: System) -> None:
+    url = await submit(system)
     first, second = await asyncio.gather(frames(url), frames(url))
     late = await frames(url)
     assert first == second == late
     assert first[-1].event == "collaboration.completed"
 
 
-async def test_r31_a_resume_at_every_frame_boundary_gives_the_rest(solo: SoloProcess) -> None:
-    url = await submit(solo)
+async def test_r31_a_resume_at_every_frame_boundary_gives_the_rest(system: System) -> None:
+    url = await submit(system)
     whole = await frames(url)
     assert len(whole) > 6
     for at, frame in enumerate(whole[:-1]):
@@ -51,12 +53,12 @@ async def test_r31_a_resume_at_every_frame_boundary_gives_the_rest(solo: SoloPro
         assert [f.data for f in rest] == [f.data for f in whole[at + 1 :]]
 
 
-async def test_r31_ids_mean_the_same_after_a_restart(solo: SoloProcess) -> None:
-    url = await submit(solo)
+async def test_r31_ids_mean_the_same_after_a_restart(system: System) -> None:
+    url = await submit(system)
     whole = await frames(url)
-    port = int(solo.url.rsplit(":", 1)[1])
-    await solo.kill()
-    await solo.start(port=port)
+    port = int(system.url.rsplit(":", 1)[1])
+    await system.kill()
+    await system.start(port=port)
     middle = len(whole) // 2
     rest = await frames(url, last=whole[middle].id)
     assert [f.data for f in rest] == [f.data for f in whole[middle + 1 :]]

@@ -184,6 +184,31 @@ class FleetProcess:
         return announced
 
 
+class FleetSystem:
+    """A fleet that is shared, seen as what one test may kill and start again: its services."""
+
+    def __init__(self, fleet: FleetProcess, *, services: Mapping[str, int]) -> None:
+        self.url = fleet.url
+        self._fleet = fleet
+        self._members = [f"{name}-{n}" for name, count in services.items() for n in range(count)]
+        self._killed: dict[str, int] = {}
+        self._asked = len(fleet.requests())
+
+    async def start(self, *, port: int = 0) -> str:  # noqa: ARG002 - gateways keep their ports
+        """The url, once everything that was killed is back: the launcher starts it again."""
+        await self._fleet.back(self._killed)
+        self._killed = {}
+        return self.url
+
+    async def kill(self) -> None:
+        """SIGKILL every process of every service; the log and the simulator live on."""
+        self._killed = await self._fleet.kill(*self._members)
+
+    def requests(self) -> list[dict[str, Any]]:
+        """The requests that the simulator got since this was made."""
+        return self._fleet.requests()[self._asked :]
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
