@@ -11,12 +11,12 @@ import typer
 from facilitair_cli import keys, tenants
 from facilitair_cli.attaching import Attachment
 from facilitair_cli.commanding import JsonOption, finish, with_gateway
-from facilitair_cli.errors import CommandError, OptionError, VariablesError
+from facilitair_cli.environment import check_environment
+from facilitair_cli.errors import CommandError, OptionError
 from facilitair_cli.exits import ExitCode
 from facilitair_cli.out_folder import check_folder
 from facilitair_cli.state_folder import state_folder
 from facilitair_cli.wanted import Wanted
-from facilitair_runtime.variables import SHARED_NAMES, prefixes, unknown_names
 
 app = typer.Typer(
     name="facilitair",
@@ -29,14 +29,9 @@ app = typer.Typer(
 
 
 @app.callback()
-def check_environment() -> None:
-    """Refuse a misspelt variable, which would mean another machine, folder or key.
-
-    The names of a service are checked by whoever starts it.
-    """
-    faults = unknown_names(os.environ, known=SHARED_NAMES, foreign=tuple(prefixes()))
-    if faults:
-        raise VariablesError(faults=faults)
+def before_each() -> None:
+    """Look at what every command relies on."""
+    check_environment(os.environ)
 
 
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The id of a collaboration.")]
