@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from facilitair_events.collaboration import PublicEvent
 from facilitair_events.decision import Command, Decision, Received, Reply
-from facilitair_events.definitions import Definition
+from facilitair_events.definitions import Definition, Step
 from facilitair_events.envelope import instant
 from facilitair_events.ids import derive
 from facilitair_events.keys import collaboration_key
@@ -16,6 +16,7 @@ from facilitair_events.replies import RequestAnswered
 from facilitair_events.requests import ReplyTo
 from facilitair_events.state import CollaborationState, StepState, Timer
 from facilitair_workflows.errors import EndedError
+from facilitair_workflows.reducing import paths
 
 TERMINAL: Final = frozenset({"refused", "completed", "failed", "cancelled", "expired"})
 ENDING: Final = frozenset({"finishing", "cancelling"})
@@ -29,6 +30,7 @@ class Draft:
 
     def __init__(self, state: CollaborationState, received: Received) -> None:
         self._before = state
+        self._places: dict[str, Step] | None = None
         self._state = replace(state, now_ms=max(state.now_ms, received.at_ms))
         self.received = received
         self.steps = dict(state.steps)
@@ -60,6 +62,12 @@ class Draft:
         if self._state.definition is None:
             raise EndedError(collaboration=self._state.collaboration)
         return self._state.definition
+
+    def spec(self, path: str) -> Step:
+        """The definition of the step at a path. Raises KeyError for a path that there is not."""
+        if self._places is None:
+            self._places = paths.places(self.definition)
+        return self._places[paths.place(path)]
 
     @property
     def running(self) -> bool:

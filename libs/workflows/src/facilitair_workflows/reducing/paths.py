@@ -19,21 +19,19 @@ def parent(path: str) -> tuple[str, int] | None:
     return ".".join(parts[:-2]), int(parts[-2])
 
 
-def siblings(definition: Definition, path: str) -> tuple[Step, ...]:
-    """The steps of the level that a path lies on."""
-    level = definition.steps
-    for step_id in path.split(".")[:-1:2]:
-        level = _named(level, step_id).steps
-    return level
+def place(path: str) -> str:
+    """The path without iteration numbers: what it is called in the definition."""
+    return ".".join(path.split(".")[::2])
 
 
-def step_at(definition: Definition, path: str) -> Step:
-    """The definition of the step that a path names. Raises KeyError for an unknown path."""
-    return _named(siblings(definition, path), path.rsplit(".", maxsplit=1)[-1])
+def places(definition: Definition) -> dict[str, Step]:
+    """Every step of a definition by its place."""
+    found: dict[str, Step] = {}
+    _collect(found, definition.steps, prefix="")
+    return found
 
 
-def _named(level: tuple[Step, ...], step_id: str) -> Step:
+def _collect(found: dict[str, Step], level: tuple[Step, ...], *, prefix: str) -> None:
     for step in level:
-        if step.id == step_id:
-            return step
-    raise KeyError(step_id)
+        found[prefix + step.id] = step
+        _collect(found, step.steps, prefix=f"{prefix}{step.id}.")

@@ -61,14 +61,14 @@ def _pass(draft: Draft) -> bool:
 
 def _needs_settled(draft: Draft, path: str) -> bool:
     prefix = path.rpartition(".")[0]
-    needs = paths.step_at(draft.definition, path).needs
+    needs = draft.spec(path).needs
     return all(
         draft.steps[f"{prefix}.{need}" if prefix else need].status in SETTLED for need in needs
     )
 
 
 def _start(draft: Draft, step: StepState) -> None:
-    spec = paths.step_at(draft.definition, step.path)
+    spec = draft.spec(step.path)
     try:
         wanted = spec.when is None or evaluate(spec.when, context(draft, step.path))
     except ExpressionError as error:
@@ -93,7 +93,7 @@ def _iterate(draft: Draft, group: StepState, *, spec: Step) -> None:
 
 def _turn(draft: Draft, group: StepState) -> bool:
     """End a group's iteration once its members are settled; true when it ended."""
-    spec = paths.step_at(draft.definition, group.path)
+    spec = draft.spec(group.path)
     members = (
         paths.child(group.path, member.id, iteration=group.iteration) for member in spec.steps
     )
@@ -138,7 +138,7 @@ def _complete(draft: Draft) -> None:
 
 def schedule(draft: Draft, step: StepState, *, reason: str) -> None:
     """Hand the next attempt to the workers; attempts count up and are never reset (R17)."""
-    spec = paths.step_at(draft.definition, step.path)
+    spec = draft.spec(step.path)
     attempt = step.attempts + 1
     step = replace(step, status="running", attempts=attempt, open=attempt)
     draft.put_step(step)

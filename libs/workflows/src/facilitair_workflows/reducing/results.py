@@ -14,7 +14,7 @@ from facilitair_events.state import CallState, StepState
 from facilitair_events.text import Text, for_state
 from facilitair_events.topics import WORKER_CONTROL
 from facilitair_events.work import AttemptRef, Correction, StepOutput, StopAttempts
-from facilitair_workflows.reducing import ending, paths, progress
+from facilitair_workflows.reducing import ending, progress
 from facilitair_workflows.reducing.draft import Draft
 from facilitair_workflows.reducing.totals import totals_of
 
@@ -58,7 +58,7 @@ def _counted(report: CallReported, known: CallState | None, *, step: StepState |
 
 
 def _lost(draft: Draft, step: StepState, *, report: CallReported) -> None:
-    spec = paths.step_at(draft.definition, step.path)
+    spec = draft.spec(step.path)
     step = replace(step, open=0, overdue=False, lost=step.lost + 1)
     draft.put_step(step)
     draft.disarm(step.path)
@@ -116,7 +116,7 @@ def _close_while_ending(draft: Draft, step: StepState, *, report: AttemptReporte
 
 
 def _completed(draft: Draft, step: StepState, *, report: AttemptReported, answer: Text) -> None:
-    spec = paths.step_at(draft.definition, step.path)
+    spec = draft.spec(step.path)
     text = for_state(answer)
     small = text.text is not None
     output = StepOutput(
@@ -166,7 +166,7 @@ def _attempt_totals(draft: Draft, path: str, *, attempt: int) -> Totals:
 
 
 def _failed(draft: Draft, step: StepState, *, report: AttemptReported, fault: Fault) -> None:
-    spec = paths.step_at(draft.definition, step.path)
+    spec = draft.spec(step.path)
     if (
         fault.code == "output_invalid"
         and step.corrections < spec.output.corrections
@@ -182,7 +182,7 @@ def _failed(draft: Draft, step: StepState, *, report: AttemptReported, fault: Fa
 
 def retry_or_give_up(draft: Draft, step: StepState, *, attempt: int, fault: Fault) -> None:
     """Wait and try again while the step's ``retry`` allows it, else fail."""
-    retry = paths.step_at(draft.definition, step.path).retry
+    retry = draft.spec(step.path).retry
     failures = step.failures + 1
     step = replace(step, failures=failures)
     if not fault.retryable or failures >= retry.max_attempts:
@@ -236,7 +236,7 @@ def on_stop_unanswered(draft: Draft, path: str, *, attempt: int) -> None:
 
 
 def _timeout_fault(draft: Draft, step: StepState) -> Fault:
-    timeout_s = paths.step_at(draft.definition, step.path).timeout_s
+    timeout_s = draft.spec(step.path).timeout_s
     return Fault(code="timeout", message=f"no answer within {timeout_s:g} s", retryable=True)
 
 
