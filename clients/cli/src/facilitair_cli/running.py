@@ -121,8 +121,9 @@ def _left(
 ) -> int:
     """The user went away before the end."""
     if outcome.detached:
+        stays = "; what was started for it stays until: facilitair down" if attached.owns else ""
         attached.release()
-        note(f"it goes on without you: facilitair watch {collaboration}")
+        note(f"it goes on without you: facilitair watch {collaboration}{stays}")
     elif attached.owns:
         attached.abandon(at_once=is_interactive())
         note(f"stopped; it goes on when you come back: facilitair watch {collaboration}")

@@ -84,6 +84,7 @@ async def test_d_detaches_and_it_goes_on(machine, terminal):
     terminal.type("d\n")
     assert await terminal.ended() == 130
     ident = re.search(r"facilitair watch ([0-9a-f-]{36})", terminal.shown)[1]
+    assert re.search(r"until:\s+facilitair\s+down", terminal.shown)
     assert machine.run("status").returncode == 0
     assert machine.run("cancel", ident).returncode == 0
     assert machine.run("down").returncode == 0
