@@ -12,10 +12,6 @@ from facilitair_testing.solo import SoloProcess
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
 
-MAY_GROW = {
-    "collaboration-inbox", "query-replies", "collaboration-state", "collaboration-events",
-    "collaboration-stream",
-}  # fmt: skip
 HUGE = "x" * (10 * 1024 * 1024)
 UNKNOWN_ID = "01900000-0000-7000-8000-000000000000"
 
@@ -31,7 +27,7 @@ BODIES: list[tuple[str, bytes, int]] = [
     ("unknown agent", b'{"task": "x", "models": {"codr": "simulator/simulated"}}', 422),
     ("not UTF-8", b'{"task": "\xff"}', 400),
     ("not finite", b'{"task": "x", "inputs": {"a": NaN}}', 400),
-    ("lone surrogate", b'{"task": "\\ud800"}', 422),
+    ("lone surrogate", b'{"task": "\\ud800"}', 400),
 ]
 
 
@@ -58,10 +54,10 @@ async def test_a_bad_body_is_refused_and_nothing_starts(
     before, asked = shared_solo.topic_sizes(), len(shared_solo.requests())
     headers = {"content-type": "application/json"}
     response = await http.post("/v1/collaborations", content=body, headers=headers)
-    assert response.status_code in {status, 400 if status == 422 else status}
+    assert response.status_code == status
     problem(response)
     grown = {topic for topic, size in shared_solo.topic_sizes().items() if size != before[topic]}
-    assert grown <= MAY_GROW
+    assert grown == set()
     assert len(shared_solo.requests()) == asked
 
 
@@ -112,7 +108,8 @@ async def test_a_cursor_of_another_collaboration_shows_nothing_of_it(
     response = await http.get(
         f"/v1/collaborations/{ids[1]}/stream", headers={"last-event-id": last}
     )
-    assert ids[0] not in response.text or response.status_code == 400
+    assert response.status_code == 400
+    problem(response)
 
 
 async def test_i02_the_same_key_gives_the_same_collaboration_and_another_body_a_conflict(
@@ -133,7 +130,7 @@ async def test_wrong_methods_and_control_actions_are_refused(http: httpx.AsyncCl
     response = await http.post(
         f"/v1/collaborations/{UNKNOWN_ID}/control", json={"action": "explode"}
     )
-    assert response.status_code in {400, 422}
+    assert response.status_code == 422
     problem(response)
     response = await http.post(
         f"/v1/collaborations/{UNKNOWN_ID}/control", json={"action": "cancel"}
