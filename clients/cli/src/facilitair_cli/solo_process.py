@@ -66,9 +66,11 @@ async def _run(
     try:
         # The simulator starts while the services are loaded.
         from facilitair_cli import solo  # noqa: PLC0415 - as above
+        from facilitair_messaging.crash_points import arm_from  # noqa: PLC0415 - as above
         from facilitair_observability.logs import configure  # noqa: PLC0415 - as above
 
         settings = solo.read_settings(port=port)
+        arm_from(os.environ, home=folder.root)
         level = settings.gateway.process.log_level.lower()
         configure(service="solo", level=level, stream=log_stream)
         url = await simulator.reached(folder, process, os.environ) if needed else None

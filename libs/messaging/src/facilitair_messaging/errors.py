@@ -1,5 +1,7 @@
 """What the log and the loops on it raise."""
 
+from collections.abc import Sequence
+
 
 class MessagingError(Exception):
     """Root of what this package raises."""
@@ -154,6 +156,14 @@ class RejectionLimitError(MessagingError):
         super().__init__(
             f"{topic}[{partition}]: {reason}; the consumer stops, see the dead letters for why"
         )
+
+
+class CrashSpecError(MessagingError):
+    """A crash point was asked for that cannot be armed. ``faults`` lists all that is wrong."""
+
+    def __init__(self, *, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(self.faults))
 
 
 class PartitionClosedError(MessagingError):

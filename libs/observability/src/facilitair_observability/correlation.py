@@ -29,6 +29,11 @@ def current() -> Correlation | None:
     return _current.get()
 
 
+def current_service() -> str | None:
+    """The service whose code is running, where several share a process too; see ``serving``."""
+    return _service.get()
+
+
 @contextmanager
 def bound(correlation: Correlation) -> Iterator[None]:
     """Bind for the body and for every task it starts; what was bound before comes back after."""

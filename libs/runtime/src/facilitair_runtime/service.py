@@ -1,6 +1,7 @@
 """Running one service as a process."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from pydantic_settings import BaseSettings
 from facilitair_events.layout import topics_dir
 from facilitair_events.registry import Registry
 from facilitair_messaging.adapters.embedded.errors import LogLockedError
+from facilitair_messaging.crash_points import arm_from
+from facilitair_messaging.errors import CrashSpecError
 from facilitair_messaging.ports import Log
 from facilitair_observability.correlation import serving
 from facilitair_observability.logs import configure
@@ -74,11 +77,12 @@ def run_service(
     configure(service=service, level=settings.process.log_level.lower())
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
+            arm_from(os.environ, home=settings.home)
             runner.run(_serve(build_app, settings, service=service, member=member))
         except LogLockedError as error:
             structlog.get_logger().error("refused", reason=str(error))
             return REFUSED
-        except SettingsError as error:
+        except (SettingsError, CrashSpecError) as error:
             structlog.get_logger().error("refused", reason=str(error))
             return USAGE
         except asyncio.CancelledError:

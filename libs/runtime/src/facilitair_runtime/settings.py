@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from facilitair_events.layout import checkout_root
+from facilitair_messaging.crash_points import spec_faults
 from facilitair_runtime.errors import SettingsError
 from facilitair_runtime.variables import PREFIX, SHARED_NAMES, prefix, prefixes, unknown_names
 
@@ -106,9 +107,9 @@ def load(settings: type[S], *, known: frozenset[str] | None = None, **overrides:
 
     ``known`` names the variables of all other programs that the caller composes, so that every
     ``FACILITAIR_*`` is checked. Without it, those of other services are not this one's business.
-    Raises SettingsError with every fault, unknown variables included.
+    Raises SettingsError with every fault, unknown variables and crash points included.
     """
-    faults = unknown_variables(os.environ, settings, known=known)
+    faults = [*unknown_variables(os.environ, settings, known=known), *spec_faults(os.environ)]
     try:
         loaded = read(settings, **overrides)
     except SettingsError as error:

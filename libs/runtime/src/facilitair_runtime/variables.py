@@ -9,9 +9,19 @@ from facilitair_events.topics import SERVICES
 PREFIX: Final = "FACILITAIR_"
 SHARED_NAMES: Final = frozenset(
     f"{PREFIX}{name}"
-    for name in ("HOME", "CACHE", "URL", "API_KEY", "LOG_SYNCHRONOUS", "PROVIDER", "MODEL")
+    for name in (
+        "HOME",
+        "CACHE",
+        "URL",
+        "API_KEY",
+        "LOG_SYNCHRONOUS",
+        "PROVIDER",
+        "MODEL",
+        "TESTING",
+        "CRASH_AT",
+    )
 )
-"""Names that belong to no service: scripts, clients, the log and the model set-up use them."""
+"""Names of no service: scripts, clients, tests, the log and the model set-up use them."""
 
 _OTHER_PROGRAMS: Final = frozenset({"simulator", "cli"})
 

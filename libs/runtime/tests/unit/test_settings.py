@@ -92,6 +92,20 @@ def test_variables_of_other_services_are_theirs_until_the_caller_composes_them(m
         load(RouterSettings, known=frozenset())
 
 
+def test_a_crash_point_is_refused_where_nobody_tests_beside_all_other_faults(monkeypatch):
+    monkeypatch.setenv("FACILITAIR_CRASH_AT", "nowhere")
+    monkeypatch.setenv("FACILITAIR_ORCHESTRATOR_PORT", "many")
+    with pytest.raises(SettingsError) as caught:
+        load(RouterSettings)
+    assert len(caught.value.faults) == 3
+    assert "needs FACILITAIR_TESTING=1" in str(caught.value)
+    assert "there is no point 'nowhere'; there are " in str(caught.value)
+    monkeypatch.setenv("FACILITAIR_CRASH_AT", "after_claim:2")
+    monkeypatch.setenv("FACILITAIR_TESTING", "1")
+    monkeypatch.delenv("FACILITAIR_ORCHESTRATOR_PORT")
+    load(RouterSettings)
+
+
 def test_a_group_is_not_one_variable(monkeypatch):
     monkeypatch.setenv("FACILITAIR_ORCHESTRATOR_REDUCER", "{broken")
     with pytest.raises(SettingsError):
