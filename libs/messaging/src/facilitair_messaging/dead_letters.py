@@ -1,5 +1,7 @@
 """The dead-letter topic of a topic: what could not be handled, with why."""
 
+from functools import cache
+from importlib.metadata import version
 from typing import Final
 
 import structlog
@@ -19,11 +21,16 @@ _log = structlog.get_logger()
 
 
 class Failure(Struct, frozen=True, kw_only=True):
-    """Why a record is given up; ``first_failed_at_ms`` is for people and decides nothing."""
+    """Why a record is given up; ``first_failed_at_ms`` is for people and decides nothing.
+
+    ``raised`` is the class of what was raised where ``error`` only tells of it: what a reducer
+    raises may quote the record.
+    """
 
     error: MessagingError
     attempts: int
     first_failed_at_ms: int
+    raised: str | None = None
 
 
 class DeadLetters:
@@ -47,7 +54,7 @@ class DeadLetters:
             topic=record.topic,
             partition=record.partition,
             offset=record.offset,
-            error=type(failure.error).__name__,
+            error=failure.raised or type(failure.error).__name__,
             reason=str(failure.error),
             attempts=failure.attempts,
         )
@@ -84,11 +91,18 @@ def _why(record: Record, failure: Failure, *, service: str, group: str) -> Heade
         "partition": str(record.partition),
         "offset": str(record.offset),
         "timestamp": str(record.timestamp_ms),
-        "error": type(failure.error).__name__,
+        "error": failure.raised or type(failure.error).__name__,
         "reason": without_secrets(str(failure.error))[:_REASON_CHARS],
         "attempts": str(failure.attempts),
         "first_failed_at": timestamp(failure.first_failed_at_ms),
+        "version": _version(),
     }
     if record.key is None:
         pairs["key_null"] = "true"
     return tuple((PREFIX + name, text.encode()) for name, text in pairs.items())
+
+
+@cache
+def _version() -> str:
+    """The version of the code that gave the record up; all members are released together."""
+    return version("facilitair-messaging")

@@ -1,5 +1,7 @@
 """Dead letters keep every byte of the record and say why, without saying what was in it."""
 
+from importlib.metadata import version
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -21,6 +23,7 @@ def test_a_letter_says_where_and_why():
     found = {name: value.decode() for name, value in letter().headers if name[:4] == "dlq_"}
 
     assert found.pop("dlq_id") == dead_letter_id(RECORD, group="worker-group")
+    assert found.pop("dlq_version") == version("facilitair-messaging")
     assert found == {
         "dlq_service": "worker",
         "dlq_group": "worker-group",
@@ -44,6 +47,12 @@ def test_a_letter_keeps_every_byte(key, value, headers):
 
     assert (sent.topic, sent.key, sent.value) == ("inbox-dlq", key, value)
     assert sent.headers[: len(headers)] == headers
+
+
+def test_the_class_of_what_was_raised_is_told_without_its_words():
+    found = dict(letter(failure=msgspec.structs.replace(FAILURE, raised="KeyError")).headers)
+
+    assert (found["dlq_error"], found["dlq_reason"]) == (b"KeyError", b"no such agent")
 
 
 def test_a_null_key_is_marked():

@@ -1,8 +1,12 @@
 """What this package raises."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from facilitair_messaging.errors import PermanentError
+
+_NAMED_CHARS: Final = 200
+"""How much of a foreign key is told; reasons travel in headers."""
 
 
 class ServiceError(Exception):
@@ -102,7 +106,11 @@ class ForeignKeyError(ServiceError, PermanentError):
     """A record's key is not the one its headers give: it was forged, or miswritten."""
 
     def __init__(self, *, key: str, expected: str) -> None:
-        super().__init__(f"the record has key {key!r}, its headers give {expected!r}")
+        super().__init__(f"the record has key {_short(key)}, its headers give {_short(expected)}")
+
+
+def _short(text: str) -> str:
+    return repr(text[:_NAMED_CHARS])
 
 
 class SequenceGapError(ServiceError):

@@ -59,6 +59,7 @@ async def test_r13_the_poison_record_is_dead_lettered_with_its_bytes(log):
     poison = (await histories.records(log, ledger.INBOX))[0]
     assert (letter.key, letter.value) == (poison.key, poison.value)
     assert header(letter.headers, "dlq_reason") == b"ledger-inbox[0]@0 raised KeyError"
+    assert header(letter.headers, "dlq_error") == b"KeyError"
     assert header(letter.headers, "ce_id") == header(poison.headers, "ce_id")
 
 

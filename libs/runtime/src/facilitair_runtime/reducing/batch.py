@@ -164,7 +164,7 @@ class Batch(Generic[S]):
 
     def _letter(self, step: Step) -> Message:
         record, error = step.record, step.outcome.error
-        told = error if isinstance(error, UnreadableRecordError) else None
+        told = error if isinstance(error, UnreadableRecordError | ForeignKeyError) else None
         failure = Failure(
             error=told
             or PoisonRecordError(
@@ -175,6 +175,7 @@ class Batch(Generic[S]):
             ),
             attempts=1,
             first_failed_at_ms=record.timestamp_ms,
+            raised=type(error).__name__,
         )
         service = self._reducer.service
         return dead_letter(record, failure, service=service, group=service)
