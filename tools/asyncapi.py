@@ -19,7 +19,7 @@ from facilitair_events.envelope import SPEC_VERSION
 from facilitair_events.errors import RegistryError
 from facilitair_events.registry import Registry, TopicSpec
 from facilitair_events.schemas import schema_of
-from facilitair_events.types import TYPES
+from facilitair_events.types import LETTER_ACTIONS, TYPES
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 FILE: Final = "schemas/asyncapi.json"
@@ -184,6 +184,8 @@ def _headers(name: str) -> Document:
 
 
 def _key(name: str, topics: Sequence[TopicSpec]) -> str:
+    if name in LETTER_ACTIONS:
+        return "that of the dead letter"
     keys = {spec.key for spec in topics if name in spec.types}
     if len(keys) != 1:
         raise ClashError(name=name, what=f"its topics have the keys {sorted(keys)}")

@@ -12,8 +12,10 @@ from msgspec import Struct
 from facilitair_events import topics as names
 from facilitair_events.errors import RegistryError, UnregisteredTopicError
 from facilitair_events.topic_files import Declared, Fault, read_topic
+from facilitair_events.types import LETTER_ACTIONS
 
 DLQ_SUFFIX: Final = "-dlq"
+_DLQ_EDITOR: Final = "gateway"
 _DLQ_RETENTION_MS: Final = 29 * 24 * 3600 * 1000
 _DLQ_SEGMENT_MS: Final = 24 * 3600 * 1000
 _DLQ_EXTRA_BYTES: Final = 64 * 1024
@@ -102,7 +104,10 @@ class Registry:
 
 
 def dead_letter_topic(spec: TopicSpec) -> TopicSpec:
-    """The topic that takes what the consumers of ``spec`` could not handle."""
+    """The topic that takes what the consumers of ``spec`` could not handle.
+
+    The gateway reads it for administrators, and appends what they did about a letter.
+    """
     return TopicSpec(
         name=spec.name + DLQ_SUFFIX,
         description=f"Records of {spec.name} that could not be handled, with the reason.",
@@ -114,9 +119,9 @@ def dead_letter_topic(spec: TopicSpec) -> TopicSpec:
         segment_ms=_DLQ_SEGMENT_MS,
         min_compaction_lag_ms=None,
         max_record_bytes=spec.max_record_bytes + _DLQ_EXTRA_BYTES,
-        types=spec.types,
-        producers=spec.consumers,
-        consumers=(),
+        types=(*spec.types, *LETTER_ACTIONS),
+        producers=tuple(dict.fromkeys((*spec.consumers, _DLQ_EDITOR))),
+        consumers=(_DLQ_EDITOR,),
         dead_letters=False,
     )
 

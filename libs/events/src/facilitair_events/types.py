@@ -7,6 +7,7 @@ from msgspec import Struct
 from facilitair_events import (
     catalog,
     collaboration,
+    letters,
     replies,
     requests,
     state,
@@ -64,7 +65,13 @@ TYPES: Final[dict[str, type[Struct]]] = {
     "facilitair.tenant.closed.v1": tenants.TenantClosed,
     "facilitair.key.issued.v1": tenants.KeyIssued,
     "facilitair.key.revoked.v1": tenants.KeyRevoked,
+    # dead-letter topics, beside the dead letters
+    "facilitair.letter.replayed.v1": letters.LetterReplayed,
+    "facilitair.letter.discarded.v1": letters.LetterDiscarded,
 }
+
+LETTER_ACTIONS: Final = ("facilitair.letter.replayed.v1", "facilitair.letter.discarded.v1")
+"""What every dead-letter topic carries beside the types of its topic."""
 
 NAMES: Final[dict[type[Struct], str]] = {struct: name for name, struct in TYPES.items()}
 

@@ -7,6 +7,7 @@ from facilitair_events.errors import RegistryError, UnregisteredTopicError
 from facilitair_events.layout import checkout_root, topics_dir
 from facilitair_events.registry import Registry, dead_letter_topic
 from facilitair_events.topic_files import TOPIC_NAME, read_topic
+from facilitair_events.types import LETTER_ACTIONS
 
 DAY_MS = 24 * 3600 * 1000
 
@@ -124,8 +125,9 @@ def test_dead_letters_have_room_for_the_reason_beside_the_largest_record(registr
     assert letters == dead_letter_topic(spec)
     assert letters.max_record_bytes > spec.max_record_bytes
     assert (letters.retention_ms, letters.cleanup) == (29 * DAY_MS, ("delete",))
-    assert letters.producers == spec.consumers
-    assert letters.types == spec.types
+    assert letters.producers == (*spec.consumers, "gateway")
+    assert letters.consumers == ("gateway",)
+    assert letters.types == (*spec.types, *LETTER_ACTIONS)
     assert not letters.dead_letters
 
 
