@@ -1,4 +1,4 @@
-"""Solo processes of a test, stopped at its end."""
+"""Solo processes of a test, stopped at its end, and one fleet for all tests."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -65,6 +65,15 @@ def make_system(request: pytest.FixtureRequest) -> MakeSystem:
         return make
     shared = request.getfixturevalue("fleet")
     return lambda **_settings: FleetSystem(shared, services=SCALE)
+
+
+@pytest.fixture(scope="module", params=["solo", "fleet"])
+def shared_system(request: pytest.FixtureRequest) -> SoloProcess | FleetSystem:
+    """A solo of the module, or the fleet, for tests that kill nothing."""
+    if request.param == "solo":
+        solo: SoloProcess = request.getfixturevalue("shared_solo")
+        return solo
+    return FleetSystem(request.getfixturevalue("fleet"), services=SCALE)
 
 
 @pytest.fixture

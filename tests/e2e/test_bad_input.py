@@ -8,9 +8,13 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from facilitair_testing.eventually import eventually
+from facilitair_testing.fleet import FleetSystem
 from facilitair_testing.solo import SoloProcess
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
+
+System = SoloProcess | FleetSystem
 
 HUGE = "x" * (10 * 1024 * 1024)
 UNKNOWN_ID = "01900000-0000-7000-8000-000000000000"
@@ -42,23 +46,48 @@ def problem(response: httpx.Response) -> dict[str, Any]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def http(shared_solo: SoloProcess) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=shared_solo.url, timeout=30) as client:
+async def http(shared_system: System) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=shared_system.url, timeout=30) as client:
         yield client
+
+
+async def topic_sizes(http: httpx.AsyncClient) -> dict[str, int]:
+    """How many records were ever appended to each topic; asking appends none."""
+    response = await http.get("/v1/admin/topics", params={"limit": 100})
+    return {topic["name"]: topic["records"] for topic in response.json()["data"]}
+
+
+async def settled(http: httpx.AsyncClient) -> dict[str, int]:
+    """The sizes, once nothing of an earlier test is written any more."""
+    sizes = await topic_sizes(http)
+
+    async def unchanged() -> bool:
+        nonlocal sizes
+        before, sizes = sizes, await topic_sizes(http)
+        return before == sizes
+
+    await eventually(unchanged, timeout_s=30, what="the end of earlier work")
+    return sizes
 
 
 @pytest.mark.parametrize(("body", "status"), [b[1:] for b in BODIES], ids=[b[0] for b in BODIES])
 async def test_a_bad_body_is_refused_and_nothing_starts(
-    shared_solo: SoloProcess, http: httpx.AsyncClient, body: bytes, status: int
+    shared_system: System, http: httpx.AsyncClient, body: bytes, status: int
 ) -> None:
-    before, asked = shared_solo.topic_sizes(), len(shared_solo.requests())
+    before, asked = await settled(http), len(shared_system.requests())
     headers = {"content-type": "application/json"}
     response = await http.post("/v1/collaborations", content=body, headers=headers)
     assert response.status_code == status
     problem(response)
-    grown = {topic for topic, size in shared_solo.topic_sizes().items() if size != before[topic]}
-    assert grown == set()
-    assert len(shared_solo.requests()) == asked
+    assert await topic_sizes(http) == before
+    assert len(shared_system.requests()) == asked
+
+
+async def test_a_good_body_makes_the_log_grow(http: httpx.AsyncClient) -> None:
+    before = await settled(http)
+    response = await http.post("/v1/collaborations", json={"task": "x", "workflow": "answer"})
+    assert response.status_code == 202
+    assert (await topic_sizes(http))["collaboration-inbox"] > before["collaboration-inbox"]
 
 
 async def test_an_unknown_workflow_is_told_what_there_is(http: httpx.AsyncClient) -> None:

@@ -5,9 +5,7 @@ import contextlib
 import json
 import os
 import signal
-import sqlite3
 import sys
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +13,6 @@ from typing import Any, Final
 from facilitair_testing.eventually import eventually
 
 START_S: Final = 30.0
-_LOG: Final = "log/log.db"
 
 
 class SoloProcess:
@@ -121,16 +118,6 @@ class SoloProcess:
     def requests(self) -> list[dict[str, Any]]:
         """The journal's requests, each once, in the order in which they came."""
         return [line for line in self.journal() if line["outcome"] == "started"]
-
-    def topic_sizes(self) -> Counter[str]:
-        """How many records were ever appended to each topic, read beside the running process."""
-        path = self.home / _LOG
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
-            rows = db.execute(_SIZES).fetchall()
-        return Counter(dict(rows))
-
-
-_SIZES: Final = "SELECT topic, sum(next_offset) FROM partitions GROUP BY topic"
 
 
 def _simulates(entry: Path, wanted: bytes) -> bool:
