@@ -36,6 +36,7 @@ class KafkaServer:
     ``heap_mb`` bounds the Java heap, ``java_options`` go to Java as they are.
     ``settings`` are broker settings that win over ours.
     ``tls`` adds a second listener at ``secure_address``.
+    ``advertised_port`` is that of a proxy on this machine: clients are sent there.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class KafkaServer:
         folder: Path,
         *,
         port: int | None = None,
+        advertised_port: int | None = None,
         tls: Tls | None = None,
         heap_mb: int = 512,
         java_options: Sequence[str] = (),
@@ -51,6 +53,7 @@ class KafkaServer:
     ) -> None:
         chosen, self._controller_port, self._secure_port = free_ports(3)
         self._port = chosen if port is None else port
+        self._advertised_port = advertised_port
         self._folder = folder.absolute()
         self._tls = tls
         self._heap_mb = heap_mb
@@ -170,6 +173,7 @@ class KafkaServer:
             secure_port=self._secure_port,
             tls=self._tls,
             overrides=self._settings,
+            advertised_port=self._advertised_port,
         )
         self._properties.touch(mode=0o600)
         self._properties.write_text(text, encoding="utf-8")

@@ -58,8 +58,12 @@ def server_properties(
     secure_port: int | None,
     tls: Tls | None,
     overrides: Mapping[str, str],
+    advertised_port: int | None = None,
 ) -> str:
-    """The properties file; ``overrides`` win over everything."""
+    """The properties file; ``overrides`` win over everything.
+
+    ``advertised_port`` is where clients are sent that ask who leads a partition: a proxy's.
+    """
     listeners = {"PLAINTEXT": port, "CONTROLLER": controller_port}
     protocols = {"PLAINTEXT": "PLAINTEXT", "CONTROLLER": "PLAINTEXT"}
     secure: dict[str, str] = {}
@@ -76,11 +80,14 @@ def server_properties(
             ),
         }
     where = {name: f"{name}://{HOST}:{number}" for name, number in listeners.items()}
+    told = {n: where[n] for n in where if n != "CONTROLLER"}
+    if advertised_port is not None:
+        told["PLAINTEXT"] = f"PLAINTEXT://{HOST}:{advertised_port}"
     settings = {
         **_FIXED,
         "controller.quorum.voters": f"{NODE_ID}@{HOST}:{controller_port}",
         "listeners": ",".join(where.values()),
-        "advertised.listeners": ",".join(v for k, v in where.items() if k != "CONTROLLER"),
+        "advertised.listeners": ",".join(told.values()),
         "listener.security.protocol.map": ",".join(f"{k}:{v}" for k, v in protocols.items()),
         "log.dirs": str(data),
         **secure,

@@ -48,3 +48,11 @@ def test_cluster_ids_are_fresh_and_no_options():
     ids = {cluster_id() for _ in range(200)}
     assert len(ids) == 200
     assert all(len(one) == 22 and not one.startswith("-") for one in ids)
+
+
+def test_clients_are_sent_to_the_advertised_port_and_we_listen_on_our_own():
+    tls = Tls(keystore=Path("/k.p12"), keystore_password="p", users={})
+    settings = parsed(advertised_port=4444, tls=tls)
+    assert settings["listeners"].startswith("PLAINTEXT://127.0.0.1:1111,")
+    advertised = "PLAINTEXT://127.0.0.1:4444,SECURE://127.0.0.1:3333"
+    assert settings["advertised.listeners"] == advertised

@@ -1,0 +1,1 @@
+"""Faults on purpose: planned from a seed, injected, observed, and judged by the history."""
