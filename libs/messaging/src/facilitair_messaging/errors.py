@@ -158,6 +158,13 @@ class RejectionLimitError(MessagingError):
         )
 
 
+class TestingOnlyError(MessagingError, ValueError):
+    """A setting that only tests may use; a ValueError so that the setting is named."""
+
+    def __init__(self, *, needs: str) -> None:
+        super().__init__(f"it is for tests and needs {needs}; unset it")
+
+
 class CrashSpecError(MessagingError):
     """A crash point was asked for that cannot be armed. ``faults`` lists all that is wrong."""
 

@@ -72,6 +72,7 @@ class EmbeddedLog:
         clean_every_s: float = CLEAN_EVERY_S,
         tombstones_kept_ms: int = TOMBSTONES_KEPT_MS,
         max_bytes: int | None = None,
+        before_commit: Callable[[], None] | None = None,
     ) -> AsyncIterator["EmbeddedLog"]:
         """Open or create the log at ``path``; leaving the context waits for pending appends.
 
@@ -82,6 +83,7 @@ class EmbeddedLog:
         A tombstone that is the last of its key stays for ``tombstones_kept_ms``, or for the
         topic's compaction lag if that is longer.
         ``max_bytes`` bounds the file: an append that does not fit raises ProduceUnknownError.
+        ``before_commit`` is called in the writer thread before each commit, to be slow in tests.
         Raises LogLockedError when the log is open already, LogFormatError for a file that is not
         one or is newer.
         """
@@ -90,7 +92,7 @@ class EmbeddedLog:
             stack.enter_context(exclusive(path))
             connect().close()  # the format is checked, and the file made, before anything starts
             heads, index, declared = Heads(), PartitionIndex(), Topics(topics)
-            writer = Writer(connect=connect, heads=heads, clock=clock)
+            writer = Writer(connect=connect, heads=heads, clock=clock, before_commit=before_commit)
             groups = Groups(writer=writer, index=index)
             writer.start()
             # The writer closes last: SQLite checkpoints when the last connection goes (R35).

@@ -41,12 +41,19 @@ class Writer:
     Jobs that arrive while a commit runs go into the next one.
     When a transaction fails, its jobs are tried again one by one, so that only those fail that
     cannot be done.
+    ``before_commit`` runs in the thread, for tests that have a slow disk.
     """
 
     def __init__(
-        self, *, connect: Callable[[], sqlite3.Connection], heads: Heads, clock: Callable[[], int]
+        self,
+        *,
+        connect: Callable[[], sqlite3.Connection],
+        heads: Heads,
+        clock: Callable[[], int],
+        before_commit: Callable[[], None] | None = None,
     ) -> None:
         self._connect = connect
+        self._before_commit = before_commit
         self._heads = heads
         self._clock = clock
         self._db: sqlite3.Connection | None = None
@@ -127,6 +134,8 @@ class Writer:
         try:
             db.execute("BEGIN IMMEDIATE")
             results = [job.apply(transaction) for job in jobs]
+            if self._before_commit is not None:
+                self._before_commit()
             db.execute("COMMIT")
         except BaseException:
             self._heads.undo()
