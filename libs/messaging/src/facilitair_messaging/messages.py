@@ -54,6 +54,15 @@ def read(record: Record) -> Incoming:
     return Incoming(record, envelope, data)
 
 
+def check_owner(incoming: Incoming, *, tenant: str, subject: str) -> None:
+    """Check that a record's headers are of the owner that its key gives.
+
+    The key decides where a record lies and whose it is. Raises UnreadableRecordError.
+    """
+    if (incoming.envelope.tenant, incoming.envelope.subject) != (tenant, subject):
+        raise _unreadable(incoming.record, "its headers are of another owner than its key")
+
+
 def caused_by(
     cause: Envelope,
     *,

@@ -1,6 +1,7 @@
 """What this service raises."""
 
 from facilitair_events.requests import Fault
+from facilitair_messaging.errors import PermanentError
 
 
 class WorkerError(Exception):
@@ -13,6 +14,13 @@ class AttemptFaultError(WorkerError):
     def __init__(self, *, fault: Fault) -> None:
         self.fault = fault
         super().__init__(f"{fault.code}: {fault.message}")
+
+
+class ForeignTaskError(WorkerError, PermanentError):
+    """A task lies under a key that is not its own: whose money it would cost is not known."""
+
+    def __init__(self, *, reason: str) -> None:
+        super().__init__(f"the task is not of its key: {reason}")
 
 
 class UnknownProviderError(WorkerError):

@@ -1,5 +1,7 @@
 """The call ledger as a fold of ``llm-calls``: who claimed what, and what is open (R17-R23)."""
 
+from collections.abc import Collection
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -56,6 +58,7 @@ class Ledger:
     def __init__(self, *, kept_ms: int, time: LogTime) -> None:
         self._open: dict[AttemptKey, OpenAttempt] = {}
         self._claimed: Days[str, int] = Days(kept_ms=kept_ms)
+        self._spoiled: Days[str, str] = Days(kept_ms=kept_ms)
         self._time = time
 
     def apply(
@@ -64,6 +67,8 @@ class Ledger:
         """Fold one record of the task's key, appended at ``at_ms``."""
         now_ms = self._time.advance(partition, at_ms)
         if isinstance(entry, CallClaimed):
+            if self._spoiled.get(entry.call_id) is not None:
+                return
             if self._reopens(task, entry, at_ms=at_ms):
                 return
             attempt = self._open.setdefault(
@@ -73,6 +78,19 @@ class Ledger:
             _claim(attempt, entry, envelope=envelope, now_ms=now_ms)
         elif isinstance(entry, CallRenewed | CallVoided | CallDone):
             self._go_on(AttemptKey(task, entry.attempt), entry, now_ms=now_ms)
+
+    def spoil(self, task: str, *, call_id: str, nonce: str, at_ms: int) -> None:
+        """Note a claim of which only the key can be read.
+
+        It may be the first of its call, and its claimant may be calling: nobody else gets the call.
+        """
+        attempts = (attempt for key, attempt in self._open.items() if key.task == task)
+        if self._spoiled.get(call_id) is None and not any(call_id in a.calls for a in attempts):
+            self._spoiled.put(call_id, nonce, at_ms=at_ms)
+
+    def spoiled(self, *, call_id: str, nonces: Collection[str]) -> bool:
+        """Whether the first claim of a call is one of these, and cannot be read."""
+        return self._spoiled.get(call_id) in nonces
 
     def _reopens(self, task: str, entry: CallClaimed, *, at_ms: int) -> bool:
         """Whether the attempt is over already; notes the claim either way."""

@@ -6,7 +6,7 @@ from facilitair_agent_worker.days import Days
 from facilitair_agent_worker.ledger import AttemptKey
 from facilitair_events.keys import split_collaboration_key, task_key
 from facilitair_events.work import StopAttempts
-from facilitair_messaging.messages import Incoming
+from facilitair_messaging.messages import Incoming, check_owner
 
 
 class Stops:
@@ -21,10 +21,14 @@ class Stops:
         self._running: dict[AttemptKey, Callable[[], None]] = {}
 
     def apply(self, incoming: Incoming) -> None:
-        """Take in one record of the topic. Raises KeyFormatError for a wrong key."""
+        """Take in one record of the topic.
+
+        Raises KeyFormatError for a wrong key, UnreadableRecordError for headers of another owner.
+        """
         if not isinstance(incoming.data, StopAttempts):
             return
         tenant, collaboration = split_collaboration_key(incoming.record.key or b"")
+        check_owner(incoming, tenant=tenant, subject=collaboration)
         for ref in incoming.data.attempts:
             key = AttemptKey(task_key(tenant, collaboration, ref.path), ref.attempt)
             self._stopped.put(key, incoming.data.reason, at_ms=incoming.record.timestamp_ms)
