@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 import structlog
 
+from facilitair_messaging.crash_points import crash_point
 from facilitair_messaging.errors import CommitRefusedError, CommitUnknownError
 from facilitair_messaging.held import HeldPartitions
 from facilitair_messaging.partition_work import PartitionWork
@@ -55,6 +56,7 @@ class Commits:
     async def _store(self, offsets: Mapping[TopicPartition, int]) -> list[TopicPartition]:
         if not offsets:
             return []
+        crash_point("before_commit")
         try:
             await self._consumer.commit(offsets)
         except CommitUnknownError as error:

@@ -8,8 +8,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from facilitair_events.envelope import Envelope
+from facilitair_messaging.crash_points import crash_point
 from facilitair_messaging.dead_letters import DeadLetters, Failure
 from facilitair_messaging.errors import (
+    MessagingError,
     PermanentError,
     RejectionLimitError,
     RetryableError,
@@ -27,6 +29,11 @@ from facilitair_observability.tracing import Tracer
 
 Handler = Callable[[Incoming], Awaitable[None]]
 Handlers = Mapping[type[Struct], Handler]
+OnRejected = Callable[[Record, MessagingError], Awaitable[None]]
+"""Called before a record is dead-lettered, to tell whoever waits for what it asked for.
+
+It may be called again for the same record. What it raises stops the loop.
+"""
 
 _log = structlog.get_logger()
 
@@ -55,8 +62,10 @@ class Handling:
         clock: Clock,
         metrics: Metrics,
         tracer: Tracer,
+        on_rejected: OnRejected | None = None,
     ) -> None:
         self._group = group
+        self._on_rejected = on_rejected
         self._handlers = handlers
         self._dead_letters = dead_letters
         self._retry = retry
@@ -98,6 +107,7 @@ class Handling:
 
     async def _handle(self, record: Record) -> None:
         incoming = read(record)
+        crash_point("after_decode")
         envelope = incoming.envelope
         handler = self._handlers.get(type(incoming.data))
         if handler is None:
@@ -124,6 +134,8 @@ class Handling:
             raise RejectionLimitError(
                 topic=record.topic, partition=record.partition, reason=reason
             ) from failure.error
+        if self._on_rejected is not None:
+            await self._on_rejected(record, failure.error)
         await self._dead_letters.send(record, failure)
         self._metrics.count(
             names.RECORDS_DEAD_LETTERED,

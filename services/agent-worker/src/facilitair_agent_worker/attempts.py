@@ -1,6 +1,7 @@
 """Running attempts: claim, call, stream, report (PROTOCOL R17-R23)."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import structlog
@@ -13,9 +14,12 @@ from facilitair_agent_worker.jobs import Job, Limits, Tools
 from facilitair_agent_worker.ledger import AttemptKey
 from facilitair_agent_worker.openings import opening
 from facilitair_agent_worker.prompts import Prepared, prepare
+from facilitair_events.envelope import Envelope
+from facilitair_events.keys import split_task_key
 from facilitair_events.requests import AttemptReported, CallOutcome, CallReported, Fault
 from facilitair_events.work import FinishedCall
 from facilitair_llm.providers import ChatModel
+from facilitair_messaging.crash_points import crash_point
 from facilitair_observability import names
 from facilitair_runtime.artifacts import load_text, store_text
 from facilitair_runtime.errors import ArtifactError
@@ -36,11 +40,17 @@ class Attempts:
         self._held: set[AttemptKey] = set()
         self._starting: dict[AttemptKey, asyncio.Event] = {}
         self._calls: set[asyncio.Task[None]] = set()
+        self._due: dict[AttemptKey, float] = {}
 
     @property
     def running(self) -> int:
         """How many attempts this process holds."""
         return len(self._held)
+
+    def full(self) -> bool:
+        """Whether no further call may start, because calls that still have time take all slots."""
+        now_s = self._tools.clock_s()
+        return self._slots.locked() and any(due_s > now_s for due_s in self._due.values())
 
     async def drain(self, deadline_s: float) -> None:
         """Let running calls finish; what is left is cut off, and the next owner declares it."""
@@ -55,25 +65,36 @@ class Attempts:
         A task that is delivered again while its attempt starts waits for the same end: without a
         claim in the log, its record is all that remembers it.
         """
-        while (starting := self._starting.get(job.key)) is not None:
+        await self._begin(job.key, partial(self._start, job))
+
+    async def reject(self, key: AttemptKey, *, cause: Envelope, fault: Fault) -> None:
+        """Answer an attempt whose task cannot be used, unless it was ever claimed.
+
+        It is claimed first: put back from the dead letters, its task must not be paid for.
+        """
+        await self._begin(key, partial(self._decline, key, cause=cause, fault=fault))
+
+    async def _begin(self, key: AttemptKey, start: Callable[[], Awaitable[bool]]) -> None:
+        while (starting := self._starting.get(key)) is not None:
             await starting.wait()
-        if job.key in self._held or self._tools.ledger.claimed(job.key.task, job.key.attempt):
+        if key in self._held or self._tools.ledger.claimed(key.task, key.attempt):
             return
-        self._held.add(job.key)
-        self._starting[job.key] = asyncio.Event()
+        self._held.add(key)
+        self._starting[key] = asyncio.Event()
         started = False
         try:
-            started = await self._start(job)
+            started = await start()
         finally:
-            self._starting.pop(job.key).set()
+            self._starting.pop(key).set()
             if not started:
-                self._held.discard(job.key)
+                self._held.discard(key)
 
     async def _start(self, job: Job) -> bool:
         """True when a call was claimed and goes on in the background."""
         reason = self._tools.stops.reason(job.key)
         if reason is not None:
-            await self._refuse(job, Fault(code="stopped", message=f"stopped: {reason}"))
+            fault = Fault(code="stopped", message=f"stopped: {reason}")
+            await self._refuse(job.key, cause=job.cause, fault=fault)
             return False
         try:
             prepared = await prepare(job.task, artifacts=self._tools.artifacts)
@@ -82,8 +103,7 @@ class Attempts:
                 await self._reuse(job, prepared, finished=prepared.finished)
                 return False
         except AttemptFaultError as error:
-            await self._decline(job, error.fault)
-            return False
+            return await self._decline(job.key, cause=job.cause, fault=error.fault)
         return await self._claim(job, prepared, model=model)
 
     def _model(self, prepared: Prepared) -> ChatModel:
@@ -106,6 +126,7 @@ class Attempts:
                 self._slots.release()
         if claim is None:
             return False
+        self._due[job.key] = self._tools.clock_s() + job.task.timeout_s
         call = self._group.create_task(self._run(job, prepared, claim=claim, model=model))
         self._calls.add(call)
         call.add_done_callback(self._ended)
@@ -130,6 +151,7 @@ class Attempts:
         finally:
             self._slots.release()
             self._held.discard(job.key)
+            self._due.pop(job.key, None)
 
     async def _call(self, job: Job, prepared: Prepared, *, claim: Claim, model: ChatModel) -> None:
         tools, stream = self._tools, job.stream
@@ -157,6 +179,7 @@ class Attempts:
             tools.stops.unwatch(job.key)
         duration_ms = round((tools.clock_s() - began_s) * 1000)
         await tools.tokens.flush()
+        crash_point("last_chunk_acked")
         await self._report(job, prepared, claim=claim, answer=answer, duration_ms=duration_ms)
 
     async def _void(self, job: Job, claim: Claim) -> None:
@@ -232,24 +255,24 @@ class Attempts:
         report = await self._judge(job, text, fault=None)
         await tools.reports.send(job.key.task, [report], cause=job.cause)
 
-    async def _decline(self, job: Job, fault: Fault) -> None:
-        """Claim, void and answer what this process cannot call (R24).
+    async def _decline(self, key: AttemptKey, *, cause: Envelope, fault: Fault) -> bool:
+        """Claim, void and answer what this process cannot call (R24); nothing goes on then.
 
         Another one might: without the claim it could take the task again before its offset is
         committed, and pay for an attempt that is closed.
         """
         claims = self._tools.claims
-        claim = await claims.claim(job.key, index=0, cause=job.cause)
+        claim = await claims.claim(key, index=0, cause=cause)
         if claim is None:
-            return
+            return False
         with self._tools.silence.holding(claim):
             await claims.void(claim)
-            await self._refuse(job, fault)
+            await self._refuse(key, cause=cause, fault=fault)
             await claims.done(claim, outcome="void", last=True)
+        return False
 
-    async def _refuse(self, job: Job, fault: Fault) -> None:
+    async def _refuse(self, key: AttemptKey, *, cause: Envelope, fault: Fault) -> None:
         """Answer a task that is never called, at cost 0."""
-        report = AttemptReported(
-            path=job.task.path, attempt=job.task.attempt, outcome="failed", fault=fault
-        )
-        await self._tools.reports.send(job.key.task, [report], cause=job.cause)
+        _, _, path = split_task_key(key.task)
+        report = AttemptReported(path=path, attempt=key.attempt, outcome="failed", fault=fault)
+        await self._tools.reports.send(key.task, [report], cause=cause)

@@ -14,6 +14,7 @@ from facilitair_llm.calls import ChatRequest, Finished, TextDelta
 from facilitair_llm.catalog import cost_usd
 from facilitair_llm.errors import ProviderError
 from facilitair_llm.providers import ChatModel
+from facilitair_messaging.crash_points import crash_point
 
 
 class Answer(Struct, frozen=True, kw_only=True):
@@ -77,6 +78,7 @@ class Caller:
         self, request: ChatRequest, texts: list[str], *, call_id: str, tenant: str
     ) -> Answer:
         size = 0
+        crash_point("before_request")
         async with aclosing(self._model.stream(request, call_id=call_id, tenant=tenant)) as chunks:
             async for chunk in chunks:
                 if isinstance(chunk, TextDelta):
@@ -85,6 +87,8 @@ class Caller:
                         return Answer(text="".join(texts), fault=_too_long(self._max_output_bytes))
                     texts.append(chunk.text)
                     self._on_text(chunk.text)
+                    if len(texts) == 1:
+                        crash_point("first_token")
                 elif isinstance(chunk, Finished):
                     return _finished("".join(texts), chunk)
         fault = Fault(code="truncated", message="the stream ended without an end", retryable=True)

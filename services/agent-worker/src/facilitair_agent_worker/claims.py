@@ -10,17 +10,22 @@ from msgspec import Struct
 
 from facilitair_agent_worker.ledger import AttemptKey, Ledger, OpenCall
 from facilitair_events.envelope import Envelope, timestamp
+from facilitair_events.errors import KeyFormatError
 from facilitair_events.ids import call_id, derive
 from facilitair_events.keys import LedgerKind, call_key, split_call_key, split_task_key, task_key
 from facilitair_events.requests import CallOutcome
 from facilitair_events.topics import LLM_CALLS
 from facilitair_events.work import CallClaimed, CallDone, CallRenewed, CallVoided, LedgerTicked
+from facilitair_messaging.crash_points import crash_point
 from facilitair_messaging.errors import ProduceUnknownError
-from facilitair_messaging.messages import Incoming, caused_by, message
-from facilitair_messaging.ports import Message, Producer
+from facilitair_messaging.messages import Incoming, caused_by, check_owner, message
+from facilitair_messaging.ports import Message, Producer, Record
 
 RETRY_S: Final = 0.2
 """The pause after a send whose fate is unknown."""
+
+_CLAIMS_BURNED: Final = 5
+"""Claims of one attempt that may come back unreadable before its step's timeout has to end it."""
 
 
 class Claim(Struct, frozen=True, kw_only=True):
@@ -64,10 +69,12 @@ class Claims:
     def apply(self, incoming: Incoming) -> None:
         """Fold a record of ``llm-calls`` and wake the claim that it decides.
 
-        Raises KeyFormatError for a key that is none of the ledger's.
+        Raises KeyFormatError for a key that is none of the ledger's, UnreadableRecordError for
+        headers of another owner.
         """
         record = incoming.record
         parts = split_call_key(record.key or b"")
+        check_owner(incoming, tenant=parts.tenant, subject=parts.collaboration)
         self._ledger.apply(
             task_key(parts.tenant, parts.collaboration, parts.path),
             incoming.data,
@@ -76,14 +83,47 @@ class Claims:
             at_ms=record.timestamp_ms,
         )
         if isinstance(incoming.data, CallClaimed):
-            waiter = self._waiting.get(incoming.data.nonce)
-            if waiter is not None and not waiter.done():
-                waiter.set_result(None)
+            self._wake(incoming.data.nonce)
+
+    def spoil(self, record: Record) -> None:
+        """Take in a record of ``llm-calls`` that cannot be read.
+
+        A claim's key says which call it is for, and so does who waits for it. Without that much
+        nothing follows: a claimant that waits for such a claim is stopped by its step's timeout.
+        """
+        try:
+            parts = split_call_key(record.key or b"")
+        except KeyFormatError:
+            return
+        if parts.kind == "claim":
+            task = task_key(parts.tenant, parts.collaboration, parts.path)
+            self._ledger.spoil(
+                task, call_id=parts.call_id, nonce=parts.nonce, at_ms=record.timestamp_ms
+            )
+            self._wake(parts.nonce)
+
+    def _wake(self, nonce: str) -> None:
+        waiter = self._waiting.get(nonce)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     async def claim(
         self, key: AttemptKey, *, index: int, cause: Envelope, fence: bool = False
     ) -> Claim | None:
-        """Claim a call; None when somebody else's claim is first in the log.
+        """Claim a call from ``index`` on; None when somebody else's claim is first in the log.
+
+        A call whose first claim is ours and cannot be read is nobody's: the next one is claimed.
+        """
+        for burned in range(_CLAIMS_BURNED):
+            claim, again = await self._claim(key, index=index + burned, cause=cause, fence=fence)
+            if not again:
+                return claim
+        return None
+
+    async def _claim(
+        self, key: AttemptKey, *, index: int, cause: Envelope, fence: bool
+    ) -> tuple[Claim | None, bool]:
+        """The claim that won, and whether ours is first but cannot be read.
 
         A nonce is sent once. After an ambiguous send a new one is tried, and any of ours may win:
         the log may take a claim that failed here at any later time, also behind the new one (R4).
@@ -111,10 +151,11 @@ class Claims:
                 await asyncio.sleep(self._retry_s)
         for own, sent_s in sent.items():
             if self._ledger.won(key, call_id=ident, nonce=own):
-                return Claim(
+                claim = Claim(
                     key=key, call_id=ident, nonce=own, index=index, sent_s=sent_s, cause=cause
                 )
-        return None
+                return claim, False
+        return None, self._ledger.spoiled(call_id=ident, nonces=sent)
 
     async def _append_and_read_back(
         self, key: AttemptKey, entry: CallClaimed, *, cause: Envelope
@@ -123,7 +164,9 @@ class Claims:
         self._waiting[entry.nonce] = waiter
         try:
             await self._producer.send([self._message(key, entry, kind="claim", cause=cause)])
+            crash_point("after_claim")
             await waiter
+            crash_point("after_claim_read")
         finally:
             del self._waiting[entry.nonce]
 
@@ -183,6 +226,7 @@ class Claims:
             outcome=outcome,
             last=last,
         )
+        crash_point("before_done")
         await self._append_surely(claim, entry, kind="done")
 
     async def _append_surely(

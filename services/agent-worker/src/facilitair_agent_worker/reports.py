@@ -12,6 +12,7 @@ from facilitair_events.ids import derive
 from facilitair_events.keys import collaboration_key, split_task_key
 from facilitair_events.requests import AttemptReported, CallReported
 from facilitair_events.topics import COLLABORATION_INBOX
+from facilitair_messaging.crash_points import crash_point
 from facilitair_messaging.errors import ProduceUnknownError
 from facilitair_messaging.messages import caused_by, message
 from facilitair_messaging.ports import Producer
@@ -49,6 +50,7 @@ class Reports:
                 structlog.get_logger().warning("report sent again", reason=str(error))
                 await asyncio.sleep(self._retry_s)
             else:
+                crash_point("result_acked")
                 return
 
     def _envelope(self, report: Struct, *, task: str, cause: Envelope) -> Envelope:

@@ -30,10 +30,11 @@ from facilitair_gateway.errors import (
     UnknownCollaborationError,
 )
 from facilitair_gateway.principal import Principal
+from facilitair_messaging.crash_points import crash_point
 from facilitair_messaging.errors import ProduceUnknownError, RecordRefusedError, ReplyTimeoutError
 from facilitair_messaging.messages import message
 from facilitair_messaging.ports import Message, Producer
-from facilitair_messaging.request_reply import Replies
+from facilitair_messaging.request_reply import PendingReply, Replies
 
 SOURCE: Final = "gateway"
 DEFAULT_PROJECT: Final = "default"
@@ -44,6 +45,13 @@ class Description(Struct, frozen=True, kw_only=True):
 
     answer: RequestAnswered
     view: CollaborationView
+
+
+class _Question(Struct, frozen=True, kw_only=True):
+    """A record that asks something, and the answer that it leads to."""
+
+    message: Message
+    expected: PendingReply
 
 
 class Inbox:
@@ -74,9 +82,15 @@ class Inbox:
 
         Raises RequestFaultsError for a request that no record can hold.
         """
-        return await self._ask(
+        question = self._question(
             principal, request.collaboration, request=request, project=request.project
         )
+        crash_point("before_requested_acked")
+        await self._append(question.message)
+        crash_point("after_requested_acked")
+        answer = await self._answer(question)
+        crash_point("before_reply")
+        return answer
 
     async def cancel(
         self, principal: Principal, collaboration: str, *, request: CancelRequested
@@ -104,14 +118,18 @@ class Inbox:
         return Description(answer=answer, view=answer.view)
 
     async def _ask(
-        self,
-        principal: Principal,
-        collaboration: str,
-        *,
-        request: Struct,
-        project: str = DEFAULT_PROJECT,
+        self, principal: Principal, collaboration: str, *, request: Struct
     ) -> RequestAnswered | None:
         """Append ``request`` with a reply address, then wait for the reply."""
+        question = self._question(
+            principal, collaboration, request=request, project=DEFAULT_PROJECT
+        )
+        await self._append(question.message)
+        return await self._answer(question)
+
+    def _question(
+        self, principal: Principal, collaboration: str, *, request: Struct, project: str
+    ) -> _Question:
         expected = self._replies.expect()
         addressed = msgspec.structs.replace(request, reply_to=expected.reply_to)
         envelope = Envelope(
@@ -127,9 +145,11 @@ class Inbox:
             traceparent=principal.traceparent,
         )
         key = collaboration_key(principal.tenant, collaboration)
-        await self._append(_built(key, addressed, envelope))
+        return _Question(message=_built(key, addressed, envelope), expected=expected)
+
+    async def _answer(self, question: _Question) -> RequestAnswered | None:
         try:
-            return await expected.wait(self._timeout_s)
+            return await question.expected.wait(self._timeout_s)
         except ReplyTimeoutError:
             return None
 

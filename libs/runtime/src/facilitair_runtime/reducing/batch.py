@@ -9,6 +9,7 @@ from msgspec import Struct, structs
 
 from facilitair_events.envelope import header
 from facilitair_events.requests import TimerFired
+from facilitair_messaging.crash_points import crash_point
 from facilitair_messaging.dead_letters import Failure, dead_letter
 from facilitair_messaging.errors import (
     PermanentError,
@@ -68,7 +69,16 @@ class Batch(Generic[S]):
         letters = [self._letter(step) for _, step in self.steps if step.outcome.error is not None]
         first = [m for _, step in self.steps for m in step.outcome.outputs.first] + letters
         second = [m for _, step in self.steps for m in step.outcome.outputs.second]
-        await send_surely(producer, first, second, attempts=attempts, what="batch")
+        if any(step.outcome.outputs.replies for _, step in self.steps):
+            crash_point("before_reply")
+        await send_surely(
+            producer,
+            first,
+            second,
+            attempts=attempts,
+            what="batch",
+            reached=("after_events_acked", "after_commands_acked"),
+        )
 
     def remember(self) -> None:
         """All is acked: move what is remembered."""
@@ -124,6 +134,7 @@ class Batch(Generic[S]):
             incoming = read(record)
         except UnreadableRecordError as error:
             return Step(record, self._decider.unreadable(standing, record, key=key, error=error))
+        crash_point("after_decode")
         timer = incoming.data.timer_id if isinstance(incoming.data, TimerFired) else None
         if not admits(standing, incoming):
             return Step(record, Outcome(standing=standing, effect="none"), timer)
@@ -141,7 +152,9 @@ class Batch(Generic[S]):
             except PermanentError as error:
                 return self._decider.poisoned(standing, case, error=error)
             case = structs.replace(case, seen=seen)
-        return self._decider.decided(standing, case)
+        outcome = self._decider.decided(standing, case)
+        crash_point("after_decide")
+        return outcome
 
     def _count(self, partition: Partition[S], step: Step) -> None:
         error = step.outcome.error

@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct, structs
 
-from facilitair_events.decision import Decision
+from facilitair_events.decision import Command, Decision
 from facilitair_events.envelope import Envelope, timestamp
 from facilitair_events.ids import derive
+from facilitair_events.work import RunAttempt
 from facilitair_messaging.errors import UnknownTopicError
 from facilitair_messaging.messages import caused_by, message
 from facilitair_messaging.ports import Message
@@ -21,10 +22,14 @@ RECORD_OVERHEAD_BYTES = 1024
 
 
 class Outputs(Struct, frozen=True):
-    """The two stages of R7: nothing of ``second`` is sent before all of ``first`` is acked."""
+    """The two stages of R7: nothing of ``second`` is sent before all of ``first`` is acked.
+
+    ``replies`` says whether somebody waits for an answer in ``first``.
+    """
 
     first: tuple[Message, ...] = ()
     second: tuple[Message, ...] = ()
+    replies: bool = False
 
 
 def outputs_of(
@@ -52,17 +57,12 @@ def outputs_of(
         envelope = caused(reply.data, id=derive(cause.id, "reply", str(index)))
         first.append(reply_message(to=reply.to, data=reply.data, envelope=envelope))
     second = [
-        message(
-            topic=command.topic,
-            key=command.key,
-            data=command.data,
-            envelope=caused(command.data, id=derive(cause.id, "command", str(index))),
-        )
+        _commanded(command, caused(command.data, id=derive(cause.id, "command", str(index))))
         for index, command in enumerate(decision.commands)
     ]
     for sent in (*first, *second):
         _check_size(sent, limits)
-    return Outputs(first=tuple(first), second=tuple(second))
+    return Outputs(first=tuple(first), second=tuple(second), replies=bool(decision.replies))
 
 
 def check_decision(decision: Decision[S], *, before: S | None, state_limit_bytes: int) -> None:
@@ -100,6 +100,18 @@ def _events(
         yield record
         if reducer.stream_topic is not None:
             yield structs.replace(record, topic=reducer.stream_topic)
+
+
+def _commanded(command: Command, envelope: Envelope) -> Message:
+    """The record of a command; a task says its attempt in a header too.
+
+    A worker that cannot read the value can still say which attempt has failed.
+    """
+    data = command.data
+    built = message(topic=command.topic, key=command.key, data=data, envelope=envelope)
+    if not isinstance(data, RunAttempt):
+        return built
+    return structs.replace(built, headers=(*built.headers, ("attempt", str(data.attempt).encode())))
 
 
 def _seq(event: Struct) -> int:

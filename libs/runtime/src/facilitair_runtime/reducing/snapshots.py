@@ -6,6 +6,7 @@ from typing import Generic
 
 import structlog
 
+from facilitair_messaging.crash_points import crash_point
 from facilitair_messaging.errors import CommitRefusedError, ProduceUnknownError
 from facilitair_messaging.ports import Message, Producer, TopicPartition
 from facilitair_runtime.errors import NothingHeldError
@@ -85,6 +86,7 @@ class Snapshots(Generic[S]):
         for chunk in _chunks(self._moved()):
             written = [self._snapshot(slot) for _, slot in chunk]
             await self._producer.send([message for _, message in written])
+            crash_point("after_snapshot")
             for (partition, slot), (applied, message) in zip(chunk, written, strict=True):
                 slot.cover(applied)
                 partition.rest(slot, message)
@@ -114,6 +116,7 @@ class Snapshots(Generic[S]):
                 offsets[tp] = covered
         if not offsets:
             return
+        crash_point("before_commit")
         try:
             await self._commit(offsets)
         except CommitRefusedError as error:
