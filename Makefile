@@ -23,6 +23,8 @@ override WORKFLOW := $(value WORKFLOW)
 export TASK WORKFLOW
 STORES ?= kafka
 SCALE ?=
+# More than two cores' worth: much of a test is waiting for a server.
+TEST_PROCESSES ?= 3
 export STORES
 
 BIN := .venv/bin
@@ -61,7 +63,7 @@ fleet-down: ready ## Stop what `fleet` started
 	@$(BIN)/facilitair down
 
 test: lint schemas-check ## Everything that can run here; with CI=true a skipped test is a failure
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 test-unit: ready ## Tests that start no processes (goal: one minute)
 	@$(BIN)/pytest -m 'not integration'

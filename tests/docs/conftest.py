@@ -29,7 +29,8 @@ class Terminal:
         self.process = subprocess.Popen(
             ["bash", "-c", command],
             cwd=folder,
-            env=env,
+            # The window decides, not what the runner of the tests thinks of its own.
+            env={name: env[name] for name in env if name not in {"COLUMNS", "LINES"}},
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
