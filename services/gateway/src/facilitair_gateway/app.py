@@ -121,6 +121,7 @@ def _hub(settings: GatewaySettings, log: Log, *, metrics: Metrics) -> StreamHub:
         client_buffer_bytes=settings.stream.client_buffer_bytes,
         replay_readers=settings.stream.replay_readers,
         heartbeat_s=settings.stream.heartbeat_s,
+        request_timeout_s=settings.request_timeout_s,
         metrics=metrics,
     )
 

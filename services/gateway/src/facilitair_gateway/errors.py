@@ -105,6 +105,15 @@ class AppendUnknownError(GatewayError):
         )
 
 
+class LogSilentError(GatewayError):
+    """The log did not answer a question in time."""
+
+    def __init__(self, *, timeout_s: float) -> None:
+        super().__init__(
+            f"the log did not answer within {timeout_s:g} s; nothing was done, try again"
+        )
+
+
 class NoAnswerError(GatewayError):
     """Nobody answered a question in time."""
 

@@ -7,11 +7,13 @@ own position, and whatever came since their last write leaves in one (drain-and-
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import structlog
 
 from facilitair_events.topics import COLLABORATION_STREAM
+from facilitair_gateway.asking import answered
 from facilitair_gateway.delivery import Delivery
 from facilitair_gateway.errors import ExpiredCursorError, ForeignCursorError, FutureCursorError
 from facilitair_gateway.fanout import Cursor, Entry, entry_of
@@ -19,6 +21,7 @@ from facilitair_gateway.replay import Replayer
 from facilitair_gateway.ring import Channel, Ring, weight
 from facilitair_gateway.viewer import Source, Viewer
 from facilitair_gateway.wires import EVENT_STREAM, Wire
+from facilitair_messaging.errors import LogUnavailableError
 from facilitair_messaging.ports import Log, Record, TopicPartition
 from facilitair_observability import names
 from facilitair_observability.metrics import Metrics
@@ -48,9 +51,11 @@ class StreamHub:
         client_buffer_bytes: int,
         replay_readers: int,
         heartbeat_s: float,
+        request_timeout_s: float,
         metrics: Metrics,
     ) -> None:
         self._log = source
+        self._answered = partial(answered, timeout_s=request_timeout_s)
         self._ring_bytes = ring_bytes
         self._delivery = Delivery(client_buffer_bytes=client_buffer_bytes, metrics=metrics)
         self._heartbeat_s = heartbeat_s
@@ -112,23 +117,24 @@ class StreamHub:
     async def check_offset(self, partition: int, first: int, *, last: int) -> None:
         """Return once ``first`` can be read and the rings end at ``last`` or later.
 
-        Raises ExpiredCursorError, or FutureCursorError for a ``last`` behind the end of the log.
+        Raises ExpiredCursorError, FutureCursorError for a ``last`` behind the end of the log, and
+        LogSilentError.
         """
         ring = self._rings[partition]
         tp = TopicPartition(COLLABORATION_STREAM, partition)
         if first < ring.start:
-            beginning = (await self._log.admin().beginning_offsets([tp]))[tp]
+            beginning = (await self._answered(self._log.admin().beginning_offsets([tp])))[tp]
             if first < beginning:
                 raise ExpiredCursorError
         if last > ring.end:
             if last > await self.log_end(partition):
                 raise FutureCursorError
-            await self.reached(partition, last)
+            await self._answered(self.reached(partition, last))
 
     async def log_end(self, partition: int) -> int:
-        """The offset that the next record of a partition will get."""
+        """The offset that the next record of a partition will get. Raises LogSilentError."""
         tp = TopicPartition(COLLABORATION_STREAM, partition)
-        return (await self._log.admin().end_offsets([tp]))[tp]
+        return (await self._answered(self._log.admin().end_offsets([tp])))[tp]
 
     async def reached(self, partition: int, offset: int) -> None:
         """Return once the ring ends at ``offset`` or later."""
@@ -265,7 +271,10 @@ class StreamHub:
     async def _expire_often(self) -> None:
         while True:
             await asyncio.sleep(_EXPIRE_S)
-            await self.expire()
+            try:
+                await self.expire()
+            except LogUnavailableError as error:
+                log.warning("the log is away, rings expire later", reason=str(error))
 
     async def _beat(self) -> None:
         """Wake the idle viewers in time for their heartbeat; one timer for all of them."""

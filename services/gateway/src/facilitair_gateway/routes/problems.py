@@ -153,6 +153,7 @@ _STATUS: Final[dict[type[errors.GatewayError], tuple[HTTPStatus, str]]] = {
     errors.NoSuchSocketError: (HTTPStatus.NOT_FOUND, "not_found"),
     errors.NotWebSocketError: (HTTPStatus.UPGRADE_REQUIRED, "websocket_only"),
     errors.AppendUnknownError: (HTTPStatus.SERVICE_UNAVAILABLE, "not_confirmed"),
+    errors.LogSilentError: (HTTPStatus.SERVICE_UNAVAILABLE, "log_silent"),
     errors.NoAnswerError: (HTTPStatus.SERVICE_UNAVAILABLE, "no_answer"),
     errors.NotReadyError: (HTTPStatus.SERVICE_UNAVAILABLE, "not_ready"),
     errors.BodyTooLargeError: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large"),

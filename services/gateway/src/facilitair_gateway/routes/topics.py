@@ -12,7 +12,6 @@ from facilitair_gateway.routes.documents import CURSOR, LIMIT
 from facilitair_gateway.routes.paging import page
 from facilitair_messaging.errors import (
     LogAccessError,
-    LogUnavailableError,
     TopicConfigError,
     TopicDriftError,
 )
@@ -30,7 +29,7 @@ async def topics(*, request: Request, caller: Administrator, gateway: Gateway) -
     """
     try:
         found = await gateway.topics.statuses()
-    except (LogUnavailableError, LogAccessError) as error:
+    except LogAccessError as error:
         raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
     rows = [msgspec.to_builtins(status) for status in found]
     return json_response(page(rows, request.query_params, by="name"))
@@ -46,7 +45,7 @@ async def apply_topics(*, caller: Administrator, gateway: Gateway) -> Response:
         applied = await gateway.topics.apply()
     except (TopicDriftError, TopicConfigError) as error:
         raise HTTPException(HTTPStatus.CONFLICT, str(error)) from error
-    except (LogUnavailableError, LogAccessError) as error:
+    except LogAccessError as error:
         raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
     log.info("topics applied", created=applied.created, actor=caller.actor)
     return json_response(msgspec.to_builtins(applied))
