@@ -15,6 +15,7 @@ from facilitair_observability.metrics import Metrics
 from facilitair_runtime.keyed_reducer import KeyedReducer
 from facilitair_runtime.service import load_or_exit, run_service
 from facilitair_runtime.settings import Home, ProcessGroup, ReducerGroup, config
+from facilitair_testing.vitals import vitals
 from libs.runtime.tests import ledger
 
 
@@ -37,12 +38,7 @@ class Waiting:
     def __init__(self, settings: LedgerSettings) -> None:
         self._settings = settings
         self.metrics = Metrics(CollectorRegistry())
-
-    def ready(self) -> bool:
-        return True
-
-    def live(self) -> bool:
-        return True
+        self.vitals = vitals()
 
     async def run(self, stop: asyncio.Event) -> None:
         if self._settings.fails:

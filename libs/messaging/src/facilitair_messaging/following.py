@@ -1,6 +1,7 @@
 """Reading a whole topic from its beginning and then staying with it, without a group."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 
 import structlog
@@ -39,12 +40,23 @@ class Follower:
         self._after_batch = after_batch
         self._ready = asyncio.Event()
         self._positions: Mapping[TopicPartition, int] = {}
+        self._moved_at: float | None = None
         self._waiting: list[tuple[TopicPartition, int, asyncio.Future[None]]] = []
 
     @property
     def ready(self) -> bool:
         """Whether everything is applied that was in the topic when ``run`` began."""
         return self._ready.is_set()
+
+    @property
+    def moved_at(self) -> float | None:
+        """When its loop moved last, by ``time.monotonic``; None while it does not run."""
+        return self._moved_at
+
+    @property
+    def positions(self) -> Mapping[TopicPartition, int]:
+        """The next offset of each partition; empty while it does not run."""
+        return self._positions
 
     async def wait_ready(self) -> None:
         """Return when ``ready``; it waits as long as that takes."""
@@ -76,10 +88,12 @@ class Follower:
             finally:
                 self._ready.clear()
                 self._positions = {}
+                self._moved_at = None
 
     async def _follow(self, reader: Reader, ends: Mapping[TopicPartition, int]) -> None:
         behind = dict(ends)
         while True:
+            self._moved_at = time.monotonic()
             self._positions = positions = reader.positions()
             self._wake(positions)
             behind = {tp: end for tp, end in behind.items() if positions[tp] < end}
@@ -102,11 +116,17 @@ class Follower:
                 waiter.set_result(None)
 
 
-def readable(apply: Callable[[Incoming], None], *, metrics: Metrics) -> Callable[[Record], None]:
+def readable(
+    apply: Callable[[Incoming], None],
+    *,
+    metrics: Metrics,
+    on_skipped: Callable[[Record], None] | None = None,
+) -> Callable[[Record], None]:
     """Decode records for ``apply``.
 
-    One that cannot be decoded, or from which ``apply`` raises an EventsError such as that of a
-    wrong key, is counted, logged and skipped: who has no group has no dead letters.
+    One that cannot be decoded, or from which ``apply`` raises UnreadableRecordError or an
+    EventsError such as that of a wrong key, is counted, logged and skipped: who has no group has no
+    dead letters. ``on_skipped`` may still use its key.
     """
 
     def decode_and_apply(record: Record) -> None:
@@ -121,5 +141,7 @@ def readable(apply: Callable[[Incoming], None], *, metrics: Metrics) -> Callable
                 offset=record.offset,
                 reason=str(error),
             )
+            if on_skipped is not None:
+                on_skipped(record)
 
     return decode_and_apply

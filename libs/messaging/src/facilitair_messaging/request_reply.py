@@ -89,6 +89,7 @@ class Replies:
         self._metrics = metrics
         # Weak, for those whose request could not be sent and who therefore never wait.
         self._pending: WeakValueDictionary[bytes, PendingReply] = WeakValueDictionary()
+        self.moved_at: float | None = None
 
     @property
     def pending(self) -> int:
@@ -156,6 +157,7 @@ async def open_replies(
 
 async def _read_on(log: Log, reader: Reader, *, replies: Replies) -> None:
     while True:
+        replies.moved_at = time.monotonic()
         for record in await _poll(log, reader):
             replies.receive(record)
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from facilitair_messaging.errors import UnhandledTypeError, UnreadableRecordError
 from facilitair_messaging.following import Follower
 from facilitair_messaging.messages import read
-from facilitair_messaging.ports import Log, Record
+from facilitair_messaging.ports import Log, Record, TopicPartition
 from facilitair_observability import names
 from facilitair_observability.metrics import Metrics
 
@@ -48,6 +48,16 @@ class CompactedView(Generic[Value]):
     def ready(self) -> bool:
         """Whether everything is applied that was in the topic when ``run`` began."""
         return self._follower.ready
+
+    @property
+    def moved_at(self) -> float | None:
+        """When its loop moved last, by ``time.monotonic``; None while it does not run."""
+        return self._follower.moved_at
+
+    @property
+    def positions(self) -> Mapping[TopicPartition, int]:
+        """The next offset of each partition; empty while it does not run."""
+        return self._follower.positions
 
     async def wait_ready(self) -> None:
         """Return when ``ready``; it waits as long as that takes."""

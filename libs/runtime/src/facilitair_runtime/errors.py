@@ -142,6 +142,13 @@ class AppEndedError(ServiceError):
         super().__init__(f"{service} ended by itself")
 
 
+class WedgedError(ServiceError):
+    """A service runs and gets nowhere."""
+
+    def __init__(self, *, reasons: Sequence[str]) -> None:
+        super().__init__(f"wedged: {'; '.join(reasons)}")
+
+
 class CriticalServiceError(ServiceError):
     """A service without which the process is no use fails again and again."""
 

@@ -1,12 +1,24 @@
 """The operator's port of a service: alive, ready, and its metrics."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from typing import Any, Final
 
 from aiohttp import web
 
+from facilitair_events.envelope import timestamp
 from facilitair_observability.metrics import CONTENT_TYPE
+from facilitair_observability.timestamps import now_ms
 from facilitair_runtime.app import App
+from facilitair_runtime.liveness import Failing
+from facilitair_runtime.vitals import Vitals
+
+_STARTING: Final[dict[str, Any]] = {
+    "condition": "starting",
+    "since": None,
+    "for_s": None,
+    "detail": "it is being started",
+}
 
 
 @asynccontextmanager
@@ -16,16 +28,18 @@ async def serve_health(
     """Serve ``/live``, ``/ready`` and ``/metrics``; yields the url. Port 0 takes a free one.
 
     ``app`` gives the app of now, or None while it is being restarted: then it is neither ready nor
-    dead. 200 means yes, 503 no.
+    dead. 200 means yes, 503 no; ``failing`` says what does not hold, since when, and why.
     """
 
     async def live(_request: web.Request) -> web.Response:
         current = app()
-        return _answer(service, state="live", holds=current is None or current.live())
+        told = [] if current is None else _told(current.vitals, current.vitals.not_live())
+        return _answer(service, state="live", failing=told)
 
     async def ready(_request: web.Request) -> web.Response:
         current = app()
-        return _answer(service, state="ready", holds=current is not None and current.ready())
+        told = [_STARTING] if current is None else _told(current.vitals, current.vitals.not_ready())
+        return _answer(service, state="ready", failing=told)
 
     async def metrics(_request: web.Request) -> web.Response:
         current = app()
@@ -45,5 +59,23 @@ async def serve_health(
         await runner.cleanup()
 
 
-def _answer(service: str, *, state: str, holds: bool) -> web.Response:
-    return web.json_response({"service": service, state: holds}, status=200 if holds else 503)
+def _told(vitals: Vitals, failing: Iterable[Failing]) -> list[dict[str, Any]]:
+    now = now_ms()
+    told = []
+    for one in failing:
+        for_s = vitals.age_s(one)
+        since = timestamp(now - round(for_s * 1000))
+        told.append(
+            {
+                "condition": one.condition,
+                "since": since,
+                "for_s": round(for_s, 1),
+                "detail": one.detail,
+            }
+        )
+    return told
+
+
+def _answer(service: str, *, state: str, failing: list[dict[str, Any]]) -> web.Response:
+    body = {"service": service, state: not failing, "failing": failing}
+    return web.json_response(body, status=503 if failing else 200)

@@ -5,7 +5,6 @@ remembers is snapshotted before it is committed, and every record may be written
 """
 
 import asyncio
-import time
 from typing import Final, Generic
 
 from facilitair_events.registry import Registry
@@ -14,23 +13,24 @@ from facilitair_messaging.rejections import RejectionLimit
 from facilitair_observability.metrics import Metrics
 from facilitair_runtime.adapters.wall_clock import wall_clock_ms
 from facilitair_runtime.errors import PartitionCountError
+from facilitair_runtime.liveness import Beat
+from facilitair_runtime.places import group_places
 from facilitair_runtime.reducing.config import KeyedState, Reducer, S
 from facilitair_runtime.reducing.owner import Owner, Wiring
 from facilitair_runtime.reducing.partitions import Partition
 from facilitair_runtime.reducing.timers import ClockMs
-from facilitair_runtime.settings import ReducerGroup
+from facilitair_runtime.settings import HealthGroup, ReducerGroup
 from facilitair_runtime.tasks import first_of
+from facilitair_runtime.vitals import Check, Vitals
+from facilitair_runtime.writable import WatchedLog, Writable
 
 __all__ = ["KeyedReducer", "KeyedState", "Reducer"]
-
-_MISSED_POLLS: Final = 5
-"""Heartbeats without a poll after which the reducer no longer counts as alive."""
 
 
 class KeyedReducer(Generic[S]):
     """Runs one ``Reducer`` as one member of its group. An instance is run once."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it runs on, and how
         self,
         reducer: Reducer[S],
         *,
@@ -41,7 +41,10 @@ class KeyedReducer(Generic[S]):
         member: str,
         clock_ms: ClockMs = wall_clock_ms,
         rejections: RejectionLimit | None = None,
+        health: HealthGroup | None = None,
     ) -> None:
+        writable, health = Writable(), health or HealthGroup()
+        log = WatchedLog(log, writable)
         self._wiring = Wiring(
             reducer=reducer,
             log=log,
@@ -54,18 +57,37 @@ class KeyedReducer(Generic[S]):
         )
         self._partitions: dict[TopicPartition, Partition[S]] = {}
         self._owner: Owner[S] | None = None
+        self.vitals: Final = Vitals(
+            limits=health.limits(),
+            look_s=health.look_s,
+            beats=self._beats,
+            checks=(
+                Check(
+                    condition="not_assigned",
+                    holds=lambda: bool(self._partitions),
+                    detail=f"no partition of {reducer.inbox} is assigned to it",
+                ),
+                Check(
+                    condition="rebuilding",
+                    holds=lambda: all(p.ready for p in self._partitions.values()),
+                    detail=f"states are being loaded from {reducer.state_topic}",
+                ),
+            ),
+            places=lambda: group_places(log.admin(), group=reducer.service, tps=self._partitions),
+            writable=writable,
+        )
 
     def ready(self) -> bool:
         """Whether every partition it was given is loaded, and there is at least one."""
-        partitions = self._partitions.values()
-        return bool(partitions) and all(partition.ready for partition in partitions)
+        return not self.vitals.not_ready()
 
     def live(self) -> bool:
-        """Whether the log was polled recently."""
-        if self._owner is None:
-            return False
-        silence_s = time.monotonic() - self._owner.polled_at
-        return silence_s < _MISSED_POLLS * self._wiring.settings.heartbeat_s
+        """Whether its loop moves and its records do."""
+        return not self.vitals.not_live()
+
+    def _beats(self) -> tuple[Beat, ...]:
+        moved_at = None if self._owner is None else self._owner.polled_at
+        return (Beat(loop=self._wiring.reducer.inbox, moved_at=moved_at),)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Own partitions until ``stop``; then finish the batch in hand, snapshot, commit, leave.

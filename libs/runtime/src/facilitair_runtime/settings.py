@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from facilitair_events.layout import checkout_root
 from facilitair_messaging.crash_points import spec_faults
 from facilitair_runtime.errors import SettingsError
+from facilitair_runtime.liveness import Limits
 from facilitair_runtime.variables import PREFIX, SHARED_NAMES, prefix, prefixes, unknown_names
 
 S = TypeVar("S", bound=BaseSettings)
@@ -59,6 +60,26 @@ class ProcessGroup(Group):
     def deadline_s(self) -> float:
         """How long work in flight may go on after the stop."""
         return max(self.grace_s - self.reserve_s, 0.0)
+
+
+class HealthGroup(Group):
+    """When a service counts as wedged; see docs/how-to/watch-health.md."""
+
+    silent_s: float = Field(
+        5.0, gt=0, description="Time without a move of a loop after which the service is not live."
+    )
+    stuck_s: float = Field(
+        60.0,
+        gt=0,
+        description="Time in which records wait and none is finished, after which it is not live.",
+    )
+    look_s: float = Field(
+        5.0, gt=0, description="Time between two looks at the ends of the log, and for each."
+    )
+
+    def limits(self) -> Limits:
+        """What the rule is told."""
+        return Limits(silent_s=self.silent_s, stuck_s=self.stuck_s)
 
 
 class ReducerGroup(Group):

@@ -22,12 +22,16 @@ _log = structlog.get_logger()
 
 
 class RestartPolicy(Struct, frozen=True, kw_only=True):
-    """How a failed service comes back, and when a critical one has failed too often."""
+    """How a failed service comes back, and when a critical one has failed too often.
+
+    A service that has not been live for ``failing_s`` has failed, too.
+    """
 
     first_backoff_s: float = 0.1
     max_backoff_s: float = 5.0
     max_failures: int = 5
     window_s: float = 60.0
+    failing_s: float = 10.0
 
 
 DEFAULT_POLICY: Final = RestartPolicy()
@@ -59,7 +63,8 @@ class Supervisor:
 
     def ready(self) -> bool:
         """Whether every app is ready."""
-        return all(name in self._current and self._current[name].ready() for name in self._apps)
+        current = self._current
+        return all(name in current and not current[name].vitals.not_ready() for name in self._apps)
 
     async def run(self) -> None:
         """Run every app until ``stop``.
@@ -97,7 +102,12 @@ class Supervisor:
         try:
             async with self._apps[name]() as app:
                 self._current[name] = app
-                await run_until(app, self._stop, deadline_s=self._deadline_s)
+                await run_until(
+                    app,
+                    self._stop,
+                    deadline_s=self._deadline_s,
+                    failing_s=self._policy.failing_s,
+                )
             if self._stop.is_set():
                 return None
             raise AppEndedError(service=name)

@@ -23,7 +23,7 @@ SHARED_NAMES: Final = frozenset(
 )
 """Names of no service: scripts, clients, tests, the log and the model set-up use them."""
 
-_OTHER_PROGRAMS: Final = frozenset({"simulator", "cli"})
+_OTHER_PROGRAMS: Final = frozenset({"simulator", "cli", "supervisor"})
 
 
 def prefix(service: str) -> str:

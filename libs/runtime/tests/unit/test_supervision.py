@@ -1,18 +1,22 @@
 """A failed service comes back; one without which nothing works ends the process (R36)."""
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
+from msgspec import structs
 from prometheus_client import CollectorRegistry
 
 from facilitair_observability.metrics import Metrics
 from facilitair_runtime.adapters.run_files import read
 from facilitair_runtime.app import run_until
 from facilitair_runtime.errors import CriticalServiceError
+from facilitair_runtime.liveness import Beat
 from facilitair_runtime.supervision import RestartPolicy, supervise
 from facilitair_testing.eventually import eventually
+from facilitair_testing.vitals import vitals
 
 FAST = RestartPolicy(first_backoff_s=0.001, max_backoff_s=0.002)
 
@@ -30,6 +34,11 @@ class _App:
         self.drained = False
         self.running = False
         self.metrics = Metrics(CollectorRegistry())
+        self.moved_at = None
+        self.vitals = vitals(ready=lambda: self.running, beats=self._beats)
+
+    def _beats(self):
+        return (Beat(loop=self.name, moved_at=self.moved_at),)
 
     @asynccontextmanager
     async def build(self):
@@ -53,10 +62,7 @@ class _App:
             self.running = False
 
     def ready(self) -> bool:
-        return self.running
-
-    def live(self) -> bool:
-        return True
+        return not self.vitals.not_ready()
 
 
 @asynccontextmanager
@@ -140,6 +146,58 @@ async def test_a_service_that_ends_by_itself_has_failed(tmp_path):
     app = _App("short", ends=True)
     async with _supervised(app, home=tmp_path) as (supervisor, _):
         await eventually(lambda: supervisor.failures["short"] > 1)
+
+
+class _Wedged(_App):
+    """Its first run never moves its loop; the second one does."""
+
+    async def run(self, stop) -> None:
+        self.moved_at = time.monotonic() - 3600 if self.starts == 1 else None
+        await super().run(stop)
+
+
+async def test_r36_a_wedged_service_is_cancelled_and_started_again(tmp_path, capsys):
+    app, other = _Wedged("stuck"), _App("steady")
+    policy = structs.replace(FAST, failing_s=0.01)
+    async with _supervised(app, other, home=tmp_path, policy=policy) as (supervisor, _):
+        await eventually(lambda: app.starts == 2 and app.ready())
+        assert supervisor.failures == {"stuck": 1, "steady": 0}
+    assert "wedged: the loop of stuck has not moved for 3600 s" in capsys.readouterr().out
+
+
+async def test_a_service_is_given_the_time_to_move_again(tmp_path):
+    app = _Wedged("slow")
+    policy = structs.replace(FAST, failing_s=3600)
+    async with _supervised(app, home=tmp_path, policy=policy) as (supervisor, _):
+        await eventually(app.vitals.not_live)
+        app.moved_at = None
+        assert supervisor.failures == {"slow": 0}
+
+
+async def test_r36_a_service_that_stays_wedged_ends_the_process(tmp_path):
+    class Hopeless(_App):
+        async def run(self, stop) -> None:
+            self.moved_at = 0.0
+            await super().run(stop)
+
+    app = Hopeless("log")
+    policy = structs.replace(FAST, failing_s=0.001)
+    async with _supervised(app, home=tmp_path, critical={"log"}, policy=policy) as (_, task):
+        await asyncio.wait_for(asyncio.wait({task}), 30)
+    with pytest.raises(CriticalServiceError, match="at last with WedgedError: wedged: the loop of"):
+        task.result()
+
+
+async def test_a_wedged_service_may_finish_what_it_can_once_it_was_stopped():
+    app = _App(drain_s=0.05)
+    app.starts = 1
+    stop = asyncio.Event()
+    task = asyncio.ensure_future(run_until(app, stop, deadline_s=30, failing_s=0.001))
+    await eventually(app.ready)
+    stop.set()
+    app.moved_at = 0.0
+    await asyncio.wait_for(task, 30)
+    assert app.drained
 
 
 async def test_every_service_is_announced_with_its_own_port(tmp_path):

@@ -31,6 +31,7 @@ from facilitair_messaging.ports import Log, Producer
 from facilitair_observability.metrics import Metrics
 from facilitair_observability.timestamps import now_ms
 from facilitair_runtime.artifacts import DirectoryArtifacts
+from facilitair_runtime.writable import WatchedLog, Writable
 
 __all__ = ["SERVICE", "AgentWorker", "build_app"]
 
@@ -58,6 +59,8 @@ async def build_app(
     ``silence`` is how it knows that others are dead: ``ExclusiveSilence`` where one process has the
     log to itself, ``LeasedSilence`` where several share it.
     """
+    writable = Writable()
+    log = WatchedLog(log, writable)
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(build_session())
         stream = await stack.enter_async_context(log.producer())
@@ -85,9 +88,9 @@ async def build_app(
                 use_s=settings.lease.use_s,
             ),
             drain_s=settings.process.deadline_s(),
-            stuck_s=settings.process.grace_s,
+            health=settings.health,
         )
-        yield AgentWorker(log=log, rules=rules, tools=tools, read_back=read_back)
+        yield AgentWorker(log=log, rules=rules, tools=tools, read_back=read_back, writable=writable)
 
 
 def _means(

@@ -22,6 +22,8 @@ from facilitair_gateway.gateway import SERVICE, Collaborators, Gateway
 from facilitair_gateway.hub import StreamHub
 from facilitair_gateway.identifiers import uuid7
 from facilitair_gateway.inbox import Inbox
+from facilitair_gateway.letters.desk import LetterDesk
+from facilitair_gateway.letters.reading import LetterReader
 from facilitair_gateway.routes.api import build_api
 from facilitair_gateway.routes.callers import Limits, Parts
 from facilitair_gateway.routes.socket_session import SocketLimits, SocketParts
@@ -38,6 +40,7 @@ from facilitair_messaging.view import CompactedView
 from facilitair_observability.metrics import Metrics
 from facilitair_observability.timestamps import now_ms
 from facilitair_runtime.artifacts import DirectoryArtifacts
+from facilitair_runtime.writable import WatchedLog, Writable
 from facilitair_workflows.documents import CatalogRecord
 from facilitair_workflows.loading import load_directory
 
@@ -58,6 +61,8 @@ async def build_app(
     ``endpoints`` say which model agents run on that name none.
     Raises what the definition files are refused with, and OSError when the address is taken.
     """
+    writable = Writable()
+    log = WatchedLog(log, writable)
     models = load_models(settings.definitions / "models")
     names = {model_name(model) for model in models.models}
     documents = load_directory(settings.definitions, models=names)
@@ -71,10 +76,13 @@ async def build_app(
             authority = _authority(settings, log, producer=producer, metrics=metrics)
 
             def api(replies: Replies) -> ASGIApp:
+                inbox = _inbox(settings, producer, replies=replies)
+                letters = _letters(settings, log, producer=producer, inbox=inbox, metrics=metrics)
                 return _api(
                     settings,
                     log,
-                    inbox=_inbox(settings, producer, replies=replies),
+                    inbox=inbox,
+                    letters=letters,
                     hub=hub,
                     authority=authority,
                     catalog=catalog.items(),
@@ -100,6 +108,9 @@ async def build_app(
                     ),
                     api=api,
                     metrics=metrics,
+                    admin=log.admin(),
+                    health=settings.health,
+                    writable=writable,
                 )
             )
 
@@ -150,11 +161,27 @@ def _inbox(settings: GatewaySettings, producer: Producer, *, replies: Replies) -
     return Inbox(producer, replies, timeout_s=timeout_s, now_ms=now_ms, fresh_id=fresh_id)
 
 
+def _letters(
+    settings: GatewaySettings, log: Log, *, producer: Producer, inbox: Inbox, metrics: Metrics
+) -> LetterDesk:
+    registry = Registry.load(topics_dir())
+    return LetterDesk(
+        log,
+        LetterReader(log, registry, read_s=settings.letters_read_s, metrics=metrics),
+        producer=producer,
+        inbox=inbox,
+        timeout_s=settings.request_timeout_s,
+        now_ms=now_ms,
+        fresh_id=fresh_id,
+    )
+
+
 def _api(
     settings: GatewaySettings,
     log: Log,
     *,
     inbox: Inbox,
+    letters: LetterDesk,
     hub: StreamHub,
     authority: Authority,
     catalog: Catalog,
@@ -174,6 +201,7 @@ def _api(
         topics=TopicAdmin(
             log.admin(), Registry.load(topics_dir()).topics.values(), groups=SERVICES
         ),
+        letters=letters,
         limits=limits,
     )
     access, retry_ms = authority.access, settings.stream.retry_ms

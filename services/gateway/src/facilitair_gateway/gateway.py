@@ -10,23 +10,26 @@ from typing import Final
 from msgspec import Struct
 from starlette.types import ASGIApp
 
+from facilitair_events.topics import CATALOG, COLLABORATION_STREAM, QUERY_REPLIES, TENANTS
 from facilitair_gateway.adapters.uvicorn_server import serving, url_of
 from facilitair_gateway.applying import Applied, apply
 from facilitair_gateway.authority import Authority
 from facilitair_gateway.definitions import Catalog
 from facilitair_gateway.hub import StreamHub
-from facilitair_messaging.ports import Producer
+from facilitair_messaging.ports import Admin, Producer
 from facilitair_messaging.request_reply import Replies
 from facilitair_messaging.view import CompactedView
 from facilitair_observability.metrics import Metrics
 from facilitair_observability.timestamps import now_ms
 from facilitair_runtime.adapters.run_files import announced
+from facilitair_runtime.liveness import Beat
+from facilitair_runtime.places import reader_places
+from facilitair_runtime.settings import HealthGroup
+from facilitair_runtime.vitals import Check, Vitals
+from facilitair_runtime.writable import Writable
 from facilitair_workflows.documents import CatalogRecord
 
 SERVICE: Final = "gateway"
-
-_LIVE_S: Final = 30.0
-"""The stream is polled at least every few seconds."""
 
 
 class Collaborators(Struct, frozen=True, kw_only=True):
@@ -46,6 +49,9 @@ class Collaborators(Struct, frozen=True, kw_only=True):
     replies: Callable[[], AbstractAsyncContextManager[Replies]]
     api: Callable[[Replies], ASGIApp]
     metrics: Metrics
+    admin: Admin
+    health: HealthGroup
+    writable: Writable
 
 
 def announced_names(member: str) -> tuple[str, ...]:
@@ -59,6 +65,8 @@ class Gateway:
     def __init__(self, collaborators: Collaborators) -> None:
         self._with = collaborators
         self._serving = False
+        self._replies: Replies | None = None
+        self.vitals: Final = self._vitals()
         self.url: Final = url_of(collaborators.sock)
 
     @property
@@ -73,19 +81,51 @@ class Gateway:
 
     def ready(self) -> bool:
         """Whether requests are served, with all definitions applied."""
-        read = self._with.catalog.ready and self._with.authority.view.ready
-        return self._serving and read and self.hub.started
+        return not self.vitals.not_ready()
 
     def live(self) -> bool:
-        """Whether the stream is being read."""
-        if not self.hub.started:
-            return True
-        return asyncio.get_running_loop().time() - self.hub.polled_at < _LIVE_S
+        """Whether the stream and all views are being read."""
+        return not self.vitals.not_live()
+
+    def _vitals(self) -> Vitals:
+        parts = self._with
+        view = parts.authority.view
+        return Vitals(
+            limits=parts.health.limits(),
+            look_s=parts.health.look_s,
+            beats=self._beats,
+            checks=(
+                _reading(CATALOG, lambda: parts.catalog.ready),
+                _reading(TENANTS, lambda: view.ready),
+                _reading(COLLABORATION_STREAM, lambda: parts.hub.started),
+                Check(
+                    condition="not_serving",
+                    holds=lambda: self._serving,
+                    detail="definitions are being applied, or it is stopping",
+                ),
+            ),
+            places=lambda: reader_places(
+                parts.admin,
+                {**parts.catalog.positions, **view.positions, **parts.hub.positions},
+            ),
+            writable=parts.writable,
+        )
+
+    def _beats(self) -> tuple[Beat, ...]:
+        parts = self._with
+        replies = None if self._replies is None else self._replies.moved_at
+        return (
+            Beat(loop=COLLABORATION_STREAM, moved_at=parts.hub.polled_at),
+            Beat(loop=CATALOG, moved_at=parts.catalog.moved_at),
+            Beat(loop=TENANTS, moved_at=parts.authority.view.moved_at),
+            Beat(loop=QUERY_REPLIES, moved_at=replies),
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until ``stop``; then viewers are sent away with a hint and requests may end."""
         parts = self._with
         async with parts.replies() as replies, asyncio.TaskGroup() as background:
+            self._replies = replies
             tasks = [
                 background.create_task(parts.catalog.run()),
                 background.create_task(parts.hub.run()),
@@ -122,3 +162,9 @@ class Gateway:
                 self._serving = False
             parts.hub.drain()
         await server
+
+
+def _reading(topic: str, holds: Callable[[], bool]) -> Check:
+    return Check(
+        condition=f"reading_{topic.replace('-', '_')}", holds=holds, detail=f"{topic} is being read"
+    )

@@ -5,6 +5,7 @@ own position, and whatever came since their last write leaves in one (drain-and-
 """
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -32,7 +33,7 @@ TAKE_BYTES: Final = 256 * 1024
 """About what one write carries, so that one viewer does not hold up the loop."""
 
 _BATCH: Final = 1000
-_POLL_S: Final = 5.0
+_POLL_S: Final = 1.0
 _HEARTBEAT_CHECKS: Final = 5
 _EXPIRE_S: Final = 60.0
 
@@ -72,7 +73,7 @@ class StreamHub:
         )
         self._started = asyncio.Event()
         self.draining = False
-        self.polled_at = 0.0
+        self.polled_at: float | None = None
 
     @property
     def viewers(self) -> int:
@@ -83,6 +84,14 @@ class StreamHub:
     def started(self) -> bool:
         """Whether the rings cover the end of every partition."""
         return self._started.is_set()
+
+    @property
+    def positions(self) -> dict[TopicPartition, int]:
+        """How far the stream is read, by partition."""
+        return {
+            TopicPartition(COLLABORATION_STREAM, number): ring.end
+            for number, ring in self._rings.items()
+        }
 
     async def wait_started(self) -> None:
         """Return once ``started``."""
@@ -103,7 +112,7 @@ class StreamHub:
                 tasks.create_task(self._beat())
                 tasks.create_task(self._expire_often())
                 while True:
-                    self.polled_at = asyncio.get_running_loop().time()
+                    self.polled_at = time.monotonic()
                     records = await reader.poll(max_records=_BATCH, wait_s=_POLL_S)
                     self._feed(records, reader.positions())
                     # Some logs answer at once while there is more: let the viewers have their turn.

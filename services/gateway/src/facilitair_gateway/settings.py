@@ -6,7 +6,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
 
 from facilitair_events.layout import checkout_root
-from facilitair_runtime.settings import Group, Home, ProcessGroup, config
+from facilitair_runtime.settings import Group, HealthGroup, Home, ProcessGroup, config
 
 MIB = 1024 * 1024
 
@@ -58,6 +58,7 @@ class GatewaySettings(BaseSettings):
 
     home: Home
     process: ProcessGroup = ProcessGroup()
+    health: HealthGroup = HealthGroup()
     stream: StreamGroup = StreamGroup()
     sockets: SocketsGroup = SocketsGroup()
     member: str = Field(
@@ -77,6 +78,9 @@ class GatewaySettings(BaseSettings):
     )
     request_timeout_s: float = Field(
         2.0, gt=0, description="How long a request waits for the log, and then for its answer."
+    )
+    letters_read_s: float = Field(
+        5.0, gt=0, description="How long one request may read dead letters; then it is asked again."
     )
     environment: str = Field(
         "local",

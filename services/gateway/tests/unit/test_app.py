@@ -11,8 +11,9 @@ import pytest
 
 from facilitair_events.layout import checkout_root
 from facilitair_gateway.settings import GatewaySettings
+from facilitair_messaging.adapters.embedded.appends import EmbeddedProducer
 from facilitair_runtime.errors import SettingsError
-from facilitair_runtime.settings import load
+from facilitair_runtime.settings import HealthGroup, load
 from facilitair_testing.eventually import eventually
 
 
@@ -47,10 +48,54 @@ async def test_a_taken_port_is_told_at_once(start, tmp_path) -> None:
                 pass
 
 
-async def test_it_is_not_live_when_the_stream_is_not_read_any_more(gateway) -> None:
+async def test_d12_it_is_not_live_when_the_stream_is_not_read_any_more(gateway) -> None:
     assert gateway.live()
-    gateway.hub.polled_at -= 31
-    assert not gateway.live()
+    gateway.hub.polled_at -= 5
+    (failing,) = gateway.vitals.not_live()
+    assert failing.condition == "loop_silent"
+    assert "the loop of collaboration-stream has not moved" in failing.detail
+    await eventually(gateway.live)
+
+
+async def test_d12_a_stream_that_is_polled_but_not_read_on_is_not_live(start, tmp_path) -> None:
+    health = HealthGroup(stuck_s=0.01, look_s=5)
+    async with start(tmp_path, health=health) as gateway:
+        await gateway.vitals.look()
+        assert gateway.live()
+        ring = gateway.hub._rings[0]  # noqa: SLF001 - as if nothing came any more
+        ring.read_to = lambda _offset: None
+        ring.end -= 1
+
+        async def fails() -> bool:
+            await gateway.vitals.look()
+            return not gateway.live()
+
+        await eventually(fails)
+        (failing,) = gateway.vitals.not_live()
+        assert "1 records wait in collaboration-stream[0]" in failing.detail
+
+
+async def test_d12_why_a_gateway_is_not_ready_is_told(start, tmp_path) -> None:
+    async with start(tmp_path) as gateway:
+        assert gateway.vitals.not_ready() == ()
+    assert {one.condition for one in gateway.vitals.not_ready()} >= {"not_serving"}
+
+
+async def test_d12_a_gateway_whose_requests_do_not_arrive_is_not_ready(
+    start, tmp_path, monkeypatch
+) -> None:
+    async with (
+        start(tmp_path, request_timeout_s=0.05) as gateway,
+        httpx.AsyncClient(base_url=gateway.url) as http,
+    ):
+        never = asyncio.Event()
+        monkeypatch.setattr(EmbeddedProducer, "send", lambda *_args: never.wait())
+        answer = await http.post("/v1/collaborations", json={"task": "x"})
+        assert answer.status_code == 503
+        assert [one.condition for one in gateway.vitals.not_ready()] == ["not_writable"]
+        monkeypatch.undo()
+        await gateway.vitals.look()
+        assert gateway.ready()
 
 
 async def test_a_request_in_flight_ends_before_the_gateway_does(start, tmp_path, stage) -> None:

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from facilitair_events.layout import topics_dir
 from facilitair_events.registry import Registry
+from facilitair_events.requests import CollaborationRequested
 from facilitair_events.state import CollaborationSnapshot, CollaborationState
 from facilitair_events.topics import (
     COLLABORATION_EVENTS,
@@ -16,12 +17,14 @@ from facilitair_events.topics import (
     COLLABORATION_STATE,
     COLLABORATION_STREAM,
 )
+from facilitair_events.types import NAMES
 from facilitair_messaging.ports import Log
 from facilitair_observability.metrics import Metrics
 from facilitair_orchestrator.handlers import build_prepare
 from facilitair_orchestrator.settings import OrchestratorSettings
 from facilitair_runtime.artifacts import ArtifactStore, DirectoryArtifacts
 from facilitair_runtime.keyed_reducer import KeyedReducer, Reducer
+from facilitair_runtime.vitals import Vitals
 from facilitair_workflows.decide import KNOWN_LOGIC, decide, logic_of, timers
 
 SERVICE: Final = "orchestrator"
@@ -39,12 +42,17 @@ class Orchestrator:
         """What it counts."""
         return self._metrics
 
+    @property
+    def vitals(self) -> Vitals:
+        """Whether it lives and is ready, and if not, why."""
+        return self._chassis.vitals
+
     def ready(self) -> bool:
         """Whether the states of all its partitions are loaded."""
         return self._chassis.ready()
 
     def live(self) -> bool:
-        """Whether the inbox was polled recently."""
+        """Whether the inbox is polled, and what waits in it is decided."""
         return self._chassis.live()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -67,6 +75,7 @@ def build_reducer(artifacts: ArtifactStore) -> Reducer[CollaborationState]:
         known_logic=KNOWN_LOGIC,
         logic_of=logic_of,
         logic_of_state=lambda state: state.logic,
+        first_types=frozenset({NAMES[CollaborationRequested]}),
     )
 
 
@@ -81,5 +90,6 @@ async def build_app(settings: OrchestratorSettings, log: Log) -> AsyncIterator[O
         settings=settings.reducer,
         metrics=metrics,
         member=settings.member,
+        health=settings.health,
     )
     yield Orchestrator(chassis, metrics=metrics)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 from msgspec import structs
+from pydantic import ValidationError
 
 from facilitair_events import topics
 from facilitair_events.envelope import Envelope, header, timestamp
@@ -25,7 +26,7 @@ from facilitair_orchestrator.app import build_app
 from facilitair_orchestrator.settings import OrchestratorSettings
 from facilitair_runtime.artifacts import DirectoryArtifacts
 from facilitair_runtime.errors import LogicTooNewError
-from facilitair_runtime.settings import ReducerGroup
+from facilitair_runtime.settings import HealthGroup, ReducerGroup
 from facilitair_testing.eventually import eventually
 from facilitair_testing.inbox import call_reported, cancel, definition, describe, requested, step
 
@@ -243,3 +244,10 @@ async def test_collaborations_do_not_see_each_other(settings, log):
         seqs[event.key].append(int(header(event.headers, "seq")))
     assert set(map(tuple, seqs.values())) == {(1, 2)}
     assert len(seqs) == 24
+
+
+def test_a_reducer_that_polls_too_rarely_to_be_live_is_refused(tmp_path):
+    health = HealthGroup(silent_s=3)
+    with pytest.raises(ValidationError, match=r"heartbeat_s must be below health.silent_s"):
+        OrchestratorSettings(home=tmp_path, health=health, reducer=ReducerGroup(heartbeat_s=3))
+    OrchestratorSettings(home=tmp_path, health=health, reducer=ReducerGroup(heartbeat_s=2.9))
