@@ -18,6 +18,7 @@ from facilitair_messaging.messages import read
 from facilitair_messaging.rejections import RejectionLimit
 from facilitair_runtime.errors import LogicTooNewError
 from facilitair_testing.eventually import eventually
+from facilitair_testing.spoiling import SpoilingLog
 from libs.runtime.tests import histories, ledger
 from libs.runtime.tests.faults import FaultyLog
 
@@ -129,12 +130,97 @@ async def test_garbage_for_a_key_without_state_is_only_dead_lettered(log, wrong)
     assert [event.total for event in await _events(log, "t:b")] == [2, 2]
 
 
-async def test_a_forged_tenant_is_dead_lettered_and_hurts_nobody(log):
+async def test_a_record_of_another_tenant_ends_the_key_it_lies_under(log):
+    """Whose it is nobody knows; who waits for it must not wait for ever."""
     forged = ledger.record(ledger.Close(), id="f", tenant="evil")
     await histories.append(log, *ledger.puts(2), forged, *ledger.puts(4, start=3))
+    await histories.append(log, *ledger.puts(3, key="t:b"))
     await histories.run_dry(FaultyLog(log))
-    assert [event.total for event in await _events(log)] == [2, 2, 6]
+    ended = await _events(log)
+    assert isinstance(ended[-1], ledger.Closed)
+    assert ended[-1].total == 2
+    (letter,) = await histories.records(log, DLQ)
+    assert header(letter.headers, "dlq_error") == b"ForeignKeyError"
+    reason = b"the record has key 't:a', its headers give 'evil:a'"
+    assert header(letter.headers, "dlq_reason") == reason
+    assert [event.total for event in await _events(log, "t:b")] == [3]
+    assert "evil:a" not in await _keys_of_events(log)
+
+
+async def _keys_of_events(log):
+    return {record.key.decode() for record in await histories.records(log, ledger.EVENTS)}
+
+
+def _with_type(name):
+    (put,) = ledger.puts(1)
+    headers = tuple((n, name if n == "ce_type" else value) for n, value in put.headers)
+    return structs.replace(put, headers=headers, value=b"not json")
+
+
+FIRST = frozenset({"facilitair.ledger.put.v1"})
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        lambda: structs.replace(ledger.puts(1)[0], value=b"not json"),
+        lambda: structs.replace(ledger.puts(1)[0], value=None),
+        lambda: structs.replace(ledger.puts(1)[0], headers=()),
+        lambda: ledger.record(ledger.Put(amount=1), id="f", tenant="evil"),
+        lambda: _with_type(b"facilitair.ledger.put.v2"),
+        lambda: _with_type(b"\xff"),
+    ],
+    ids=["value", "null", "no-headers", "tenant", "type", "type-bytes"],
+)
+async def test_an_unreadable_first_record_fails_its_key_instead_of_silence(log, broken):
+    await histories.append(log, broken(), *ledger.puts(2, key="t:b"))
+    await histories.run_dry(FaultyLog(log), reducer=ledger.reducer(first_types=FIRST))
+    (closed,) = await _events(log)
+    assert isinstance(closed, ledger.Closed)
     assert len(await histories.records(log, DLQ)) == 1
+    (parked,) = await _parked(log)
+    assert (header(parked.headers, "tenant"), header(parked.headers, "ce_subject")) == (b"t", b"a")
+    assert [event.total for event in await _events(log, "t:b")] == [2, 2]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        lambda: structs.replace(ledger.record(ledger.Close(), id="c"), value=b"not json"),
+        lambda: structs.replace(ledger.puts(1)[0], headers=(), key=b"no owner"),
+        lambda: structs.replace(ledger.puts(1)[0], headers=(), key=b"\xff"),
+    ],
+    ids=["later-type", "no-owner", "no-text"],
+)
+async def test_what_began_no_key_is_only_dead_lettered(log, broken):
+    await histories.append(log, broken(), *ledger.puts(2, key="t:b"))
+    await histories.run_dry(FaultyLog(log), reducer=ledger.reducer(first_types=FIRST))
+    assert len(await histories.records(log, DLQ)) == 1
+    assert await _parked(log) == []
+
+
+async def test_r13_a_parked_record_that_cannot_be_read_is_written_again(log):
+    """Otherwise its key would stand still until the owner changes."""
+    await histories.append(log, *ledger.puts(2, ledger.POISON))
+    spoiled = []
+
+    def spoil(messages):
+        changed = []
+        for message in messages:
+            if not spoiled and dict(message.headers).get("ce_type") == NAMES[Parked].encode():
+                spoiled.append(message)
+                message = structs.replace(message, value=b"not json")  # noqa: PLW2901
+            changed.append(message)
+        return changed
+
+    async with histories.running(histories.keyed(SpoilingLog(log, spoil))):
+
+        async def closed():
+            return any(isinstance(event, ledger.Closed) for event in await _events(log))
+
+        await eventually(closed, what="the parked key to fail")
+    assert spoiled
+    assert len(await histories.records(log, DLQ)) == 2
 
 
 async def test_r09_a_newer_logic_stops_the_process_and_decides_nothing(log):

@@ -139,13 +139,14 @@ class Batch(Generic[S]):
         if not admits(standing, incoming):
             return Step(record, Outcome(standing=standing, effect="none"), timer)
         case = Case(seen=received(incoming), cause=incoming.envelope, key=key)
-        return Step(record, await self._admitted(standing, case), timer)
-
-    async def _admitted(self, standing: Standing[S], case: Case) -> Outcome:
         try:
             self._decider.check(case)
         except ForeignKeyError as error:
-            return Outcome(standing=standing, effect="none", error=error)
+            outcome = self._decider.unreadable(standing, record, key=key, error=error)
+            return Step(record, outcome, timer)
+        return Step(record, await self._admitted(standing, case), timer)
+
+    async def _admitted(self, standing: Standing[S], case: Case) -> Outcome:
         if self._reducer.prepare is not None:
             try:
                 seen = await self._reducer.prepare(case.seen)

@@ -7,6 +7,7 @@ from typing import Final, Generic, Protocol, TypeVar
 from msgspec import Struct
 
 from facilitair_events.decision import Decision, Received
+from facilitair_events.keys import split_collaboration_key
 from facilitair_events.state import Timer
 
 STATE_LIMIT_BYTES: Final = 512 * 1024
@@ -47,7 +48,10 @@ class Reducer(Generic[S]):
     the same result. A PermanentError from it parks the key, anything else stops the process.
     ``logic_of`` and ``logic_of_state`` are checked against ``known_logic``: higher stops the
     process (R9). So does ``fatal``: what depends on the process and not on the record (R13).
-    ``key_of`` is the key that a record must have; one with another key is dead-lettered.
+    ``key_of`` is the key that a record must have, ``owner_of`` its tenant and subject again; it
+    raises KeyFormatError. A record under another key than its own ends what its key holds.
+    ``first_types`` are the types whose record may be the first of a key: when it might have been
+    one of them that cannot be read, the key fails, so that nobody waits for it for ever.
     """
 
     service: str
@@ -63,5 +67,7 @@ class Reducer(Generic[S]):
     logic_of_state: Callable[[S], int]
     prepare: Callable[[Received], Awaitable[Received]] | None = None
     key_of: Callable[[Received], str] = collaboration_key
+    owner_of: Callable[[str], tuple[str, str]] = split_collaboration_key
+    first_types: frozenset[str] = frozenset()
     fatal: tuple[type[BaseException], ...] = (MemoryError, RecursionError, TimeoutError)
     state_limit_bytes: int = STATE_LIMIT_BYTES

@@ -6,13 +6,13 @@ from typing import Any, Generic, Literal
 from msgspec import Struct, structs
 
 from facilitair_events.decision import Decision, Received
-from facilitair_events.envelope import Envelope, timestamp
-from facilitair_events.ids import derive
+from facilitair_events.envelope import Envelope
 from facilitair_events.requests import Parked
-from facilitair_messaging.messages import Incoming, caused_by, message
+from facilitair_messaging.messages import Incoming
 from facilitair_messaging.ports import Message, Record
 from facilitair_runtime.errors import ForeignKeyError, LogicTooNewError, OversizeError
 from facilitair_runtime.reducing.config import Reducer, S
+from facilitair_runtime.reducing.firsts import context_of, may_be_first, parked_message
 from facilitair_runtime.reducing.outputs import Outputs, check_decision, outputs_of
 from facilitair_runtime.reducing.states import KeyState, Standing, with_offset
 
@@ -129,36 +129,38 @@ class Decider(Generic[S]):
     def unreadable(
         self, standing: Standing[S], record: Record, *, key: str, error: Exception
     ) -> Outcome:
-        """A record that cannot be decoded ends what waits for it, if there is anything.
+        """A record that cannot be decoded, or is not of its key, ends what waits for it.
 
-        A key without a state has nothing that could fail, so its record is only dead-lettered.
+        A key without a state has nothing that could fail, unless this might have been its first
+        record. For a key that is parked already ``Parked`` is written again: it may have been that.
         """
         held = standing.held
         if held is not None and record.offset <= held.applied:
             return Outcome(standing=standing, effect="none")
-        if held is None or standing.parked is not None:
+        if standing.parked is not None:
+            again = self._parked_at(standing.parked, record, standing=standing, key=key)
+            return Outcome(standing=standing, effect="none", outputs=again, error=error)
+        if held is None and not may_be_first(self._reducer, record, key=key):
             return Outcome(standing=standing, effect="none", error=error)
-        data = Parked(offset=record.offset, reason=f"unreadable record at offset {record.offset}")
-        parked = self._parked(data, key=key, cause=held.context, at_ms=record.timestamp_ms)
         return Outcome(
             standing=Standing(held, parked=record.offset),
             effect="parked",
-            outputs=Outputs(second=(parked,)),
+            outputs=self._parked_at(record.offset, record, standing=standing, key=key),
             error=error,
         )
 
-    def _parked(self, data: Parked, *, key: str, cause: Envelope, at_ms: int) -> Message:
-        """The record that will fail a parked key. However often it is written, its id is one."""
-        reducer = self._reducer
-        envelope = caused_by(
-            cause,
-            id=derive(reducer.inbox, key, "parked", str(data.offset)),
-            data=data,
-            source=reducer.service,
-            time=timestamp(at_ms),
-            subject=cause.subject,
+    def _parked_at(
+        self, offset: int, record: Record, *, standing: Standing[S], key: str
+    ) -> Outputs:
+        held = standing.held
+        cause = context_of(self._reducer, record, key=key) if held is None else held.context
+        data = Parked(offset=offset, reason=f"unreadable record at offset {offset}")
+        return Outputs(
+            second=(self._parked(data, key=key, cause=cause, at_ms=record.timestamp_ms),)
         )
-        return message(topic=reducer.inbox, key=key, data=data, envelope=envelope)
+
+    def _parked(self, data: Parked, *, key: str, cause: Envelope, at_ms: int) -> Message:
+        return parked_message(self._reducer, data, key=key, cause=cause, at_ms=at_ms)
 
     def _fitting(self, before: S | None, case: Case) -> tuple[Decision[S], Outputs]:
         """Decide, and where the decision would not fit, decide ``Parked`` in its place (R8)."""
