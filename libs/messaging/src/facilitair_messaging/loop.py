@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from facilitair_messaging.commits import Commits
 from facilitair_messaging.dead_letters import DeadLetters
-from facilitair_messaging.handling import Clock, Handlers, Handling
+from facilitair_messaging.handling import Clock, Handlers, Handling, OnRejected
 from facilitair_messaging.held import HeldPartitions
 from facilitair_messaging.ports import GroupConsumer, Log, Partitions, Record, TopicPartition
 from facilitair_messaging.rejections import RejectionLimit
@@ -77,9 +77,10 @@ class ConsumerLoop:
     committed only when every record before it is handled or dead-lettered. Handlers are therefore
     idempotent by ``envelope.id``. A handler raises RetryableError to be tried again (only its key
     waits), PermanentError to dead-letter its record; anything else stops the loop.
+    ``on_rejected`` tells whoever waits for what a dead letter asked for.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - every collaborator is a parameter
         self,
         *,
         log: Log,
@@ -90,6 +91,7 @@ class ConsumerLoop:
         clock: Clock | None = None,
         tracer: Tracer | None = None,
         listener: PartitionListener | None = None,
+        on_rejected: OnRejected | None = None,
     ) -> None:
         self._log = log
         self._membership = membership
@@ -99,6 +101,7 @@ class ConsumerLoop:
         self._clock = Clock(sleep=asyncio.sleep, now_ms=now_ms) if clock is None else clock
         self._tracer = PassingTracer() if tracer is None else tracer
         self._listener = listener
+        self._on_rejected = on_rejected
         self._held: HeldPartitions | None = None
         self._serving = False
         self._polled = False
@@ -145,6 +148,7 @@ class ConsumerLoop:
                 clock=self._clock,
                 metrics=self._metrics,
                 tracer=self._tracer,
+                on_rejected=self._on_rejected,
             )
             held = self._held = HeldPartitions(
                 tasks=tasks,

@@ -70,7 +70,7 @@ def running(log, metrics):
     """Run a loop for the body; a body that ends well stops it well."""
 
     @asynccontextmanager
-    async def run(handler, *, topic="inbox", settings=FAST, clock=None, member="m-0"):
+    async def run(handler, *, topic="inbox", settings=FAST, clock=None, member="m-0", **more):
         loop = ConsumerLoop(
             log=log,
             membership=Membership(
@@ -80,6 +80,7 @@ def running(log, metrics):
             metrics=metrics,
             settings=settings,
             clock=clock,
+            **more,
         )
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
@@ -346,6 +347,41 @@ async def test_a_dead_letter_that_cannot_be_written_stops_the_loop(running, send
     assert isinstance(only(caught.value), MessagingError)
     assert "unlettered-dlq" in str(only(caught.value))
     assert await committed("unlettered") is None
+
+
+async def test_who_waits_for_a_record_is_told_before_it_is_dead_lettered(
+    running, send, timer, everything, committed
+):
+    told = []
+
+    async def handler(_incoming):
+        raise PermanentError("bad")
+
+    async def on_rejected(record, error):
+        assert await everything("inbox-dlq") == []
+        told.append((record.offset, str(error)))
+
+    await send(timer("x"))
+    async with running(handler, on_rejected=on_rejected):
+        await eventually(committed, what="the commit")
+    assert told == [(0, "bad")]
+    assert len(await everything("inbox-dlq")) == 1
+
+
+async def test_who_cannot_be_told_keeps_the_record(running, send, timer, everything, committed):
+    async def handler(_incoming):
+        raise PermanentError("bad")
+
+    async def on_rejected(_record, _error):
+        raise MessagingError
+
+    await send(timer("x"))
+    with pytest.raises(BaseExceptionGroup) as caught:
+        async with running(handler, on_rejected=on_rejected):
+            await asyncio.Event().wait()
+    assert isinstance(only(caught.value), MessagingError)
+    assert await everything("inbox-dlq") == []
+    assert await committed() is None
 
 
 async def test_e03_a_consumer_that_rejects_everything_stops_and_drains_nothing(
