@@ -193,6 +193,23 @@ class UnknownKeyError(GatewayError):
         super().__init__("there is no key of this id; facilitair keys ls shows them all")
 
 
+class UnknownLetterError(GatewayError):
+    """There is no dead letter of such an id, or not any more."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "there is no dead letter of this id; facilitair dlq ls shows those there are,"
+            " and after 29 days they are gone"
+        )
+
+
+class LettersUnreadError(GatewayError):
+    """Dead letters could not be read in time; what was read is remembered."""
+
+    def __init__(self, *, topic: str) -> None:
+        super().__init__(f"{topic} is long and still being read; ask again in a moment")
+
+
 class FrameError(GatewayError):
     """A message of a client on a WebSocket cannot be used."""
 

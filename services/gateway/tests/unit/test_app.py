@@ -126,6 +126,11 @@ async def test_the_api_describes_itself_without_the_internet(http) -> None:
         "/v1/admin/keys",
         "/v1/admin/keys/{key}",
         "/v1/admin/topics",
+        "/v1/admin/dlq",
+        "/v1/admin/dlq/{letter}",
+        "/v1/admin/dlq/{letter}/replay",
+        "/v1/admin/dlq/{letter}/edit",
+        "/v1/admin/dlq/{letter}/discard",
     }
     assert document["security"] == [{"apiKey": []}]
     assert document["components"]["securitySchemes"]["apiKey"]["scheme"] == "bearer"

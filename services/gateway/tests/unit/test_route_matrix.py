@@ -46,6 +46,11 @@ ROWS = {
     ("DELETE", "/v1/admin/keys/{key}"): Row("admin", 404),
     ("GET", "/v1/admin/topics"): Row("admin", 200),
     ("POST", "/v1/admin/topics"): Row("admin", 200),
+    ("GET", "/v1/admin/dlq"): Row("admin", 200),
+    ("GET", "/v1/admin/dlq/{letter}"): Row("admin", 404),
+    ("POST", "/v1/admin/dlq/{letter}/replay"): Row("admin", 404, {}),
+    ("POST", "/v1/admin/dlq/{letter}/edit"): Row("admin", 404, {"value": {}}),
+    ("POST", "/v1/admin/dlq/{letter}/discard"): Row("admin", 404, {"reason": "r"}),
 }
 ALLOWED = {
     "reader": {"public", "read"},
@@ -80,7 +85,7 @@ def test_x01_every_route_has_a_row() -> None:
 
 
 def url(path: str, ident: str) -> str:
-    return path.format(collaboration=ident, tenant="nobody", key="0" * 16)
+    return path.format(collaboration=ident, tenant="nobody", key="0" * 16, letter="nothing")
 
 
 async def ask(

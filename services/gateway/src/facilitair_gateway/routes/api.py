@@ -7,7 +7,15 @@ from fastapi import FastAPI, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from facilitair_events.layout import asyncapi_file
-from facilitair_gateway.routes import admin, catalog, collaborations, identity, problems, topics
+from facilitair_gateway.routes import (
+    admin,
+    catalog,
+    collaborations,
+    dead_letters,
+    identity,
+    problems,
+    topics,
+)
 from facilitair_gateway.routes.answers import json_response
 from facilitair_gateway.routes.callers import Parts
 from facilitair_gateway.routes.documents import describe_api, docs_page
@@ -54,6 +62,7 @@ def build_rest(parts: Parts) -> FastAPI:
     app.include_router(identity.router)
     app.include_router(admin.router)
     app.include_router(topics.router)
+    app.include_router(dead_letters.router)
     problems.install(app)
     document = describe_api(app)
     channels = asyncapi_file().read_bytes()

@@ -145,6 +145,8 @@ _STATUS: Final[dict[type[errors.GatewayError], tuple[HTTPStatus, str]]] = {
     errors.ScopeMissingError: (HTTPStatus.FORBIDDEN, "scope_missing"),
     errors.UnknownTenantError: (HTTPStatus.NOT_FOUND, "tenant_not_found"),
     errors.UnknownKeyError: (HTTPStatus.NOT_FOUND, "key_not_found"),
+    errors.UnknownLetterError: (HTTPStatus.NOT_FOUND, "letter_not_found"),
+    errors.LettersUnreadError: (HTTPStatus.SERVICE_UNAVAILABLE, "letters_unread"),
     errors.ConflictError: (HTTPStatus.CONFLICT, "conflict"),
     errors.FrameTypeUnknownError: (HTTPStatus.BAD_REQUEST, "frame_type_unknown"),
     errors.FrameError: (HTTPStatus.BAD_REQUEST, "frame_invalid"),

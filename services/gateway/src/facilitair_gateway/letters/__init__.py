@@ -1,0 +1,1 @@
+"""Dead letters for operators: read without a group, put back, corrected, discarded."""
