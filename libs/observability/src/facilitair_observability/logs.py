@@ -11,6 +11,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from facilitair_observability.correlation import fields
 from facilitair_observability.errors import LogLevelError
 from facilitair_observability.redaction import redacted
+from facilitair_observability.repeats import LEFT_OUT, Repeats
 
 LogFormat = Literal["json", "console"]
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
@@ -26,7 +27,8 @@ def configure(
     """Set up logging of this process; called once by the composition root, again replaces it.
 
     ``service`` names lines that no ``correlation.serving`` covers. ``stream`` is stderr by default.
-    Lines of other libraries are written from WARNING up. Raises LogLevelError.
+    Lines of other libraries are written from WARNING up, those they repeat once in a few seconds.
+    Raises LogLevelError.
     """
     threshold = _threshold(level)
     out = sys.stderr if stream is None else stream
@@ -41,10 +43,11 @@ def configure(
     handler = logging.StreamHandler(out)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[_add_left_out, *shared],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
+    handler.addFilter(Repeats())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(threshold, logging.WARNING))
@@ -76,6 +79,11 @@ def _processors(service: str, *, payloads: bool) -> list[Processor]:
         structlog.processors.format_exc_info,
         redact,
     ]
+
+
+def _add_left_out(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    left_out = getattr(event.get("_record"), LEFT_OUT, 0)
+    return {**event, LEFT_OUT: left_out} if left_out else event
 
 
 def _renderer(log_format: LogFormat, *, colors: bool) -> Processor:
