@@ -113,6 +113,29 @@ async def test_r4_five_kills_of_the_broker_lose_nothing_that_was_acked(own_kafka
             await eventually(lambda found=found: acked <= values(found), timeout_s=60)
 
 
+async def test_r4_a_first_send_rides_out_an_outage_of_less_than_its_time(own_kafka, spec):
+    patient = Timing(session_s=6.0, produce_s=60.0)
+    async with KafkaLog.open(own_kafka.address, {spec.name: spec}, timing=patient) as log:
+        await log.admin().ensure_topics([spec])
+        async with log.producer() as producer:
+            await asyncio.to_thread(own_kafka.kill)
+            sending = asyncio.create_task(producer.send([numbered(spec, 1)]))
+            await asyncio.sleep(1)  # it has tried several times
+            assert not sending.done()
+            await asyncio.to_thread(own_kafka.restart)
+            (ack,) = await sending
+            assert ack.offset == 0
+
+
+async def test_a_send_that_reaches_nobody_says_so_after_its_time(own_kafka, spec):
+    async with opened(own_kafka, spec) as log, log.producer() as producer:
+        await asyncio.to_thread(own_kafka.kill)
+        began = time.monotonic()
+        with pytest.raises(ProduceUnknownError, match=r"no answer within 3 s.*Unable to bootstrap"):
+            await producer.send([numbered(spec, 1)])
+        assert time.monotonic() - began >= TIMING.produce_s
+
+
 async def test_r4_a_freeze_of_the_broker_is_over_when_it_is_over(own_kafka, spec):
     async with opened(own_kafka, spec) as log, busy(log, spec) as (acked, grouped, read):
         await progress(acked)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import structlog
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from facilitair_messaging.adapters.kafka.cluster import Cluster
 from facilitair_messaging.adapters.kafka.connection import Connection
@@ -24,6 +24,7 @@ from facilitair_messaging.ports import Ack, Message
 _log = structlog.get_logger()
 
 _CLOSED: Final = "the producer was closed"
+_RESTART_S: Final = 0.2
 
 
 class KafkaProducer:
@@ -38,6 +39,7 @@ class KafkaProducer:
         self._topics = topics
         self._session: Session | None = None
         self._starting = asyncio.Lock()
+        self._unreached: KafkaConnectionError | None = None
         self._known: set[str] = set()
         self._sends: set[asyncio.Task[list[Ack]]] = set()
         self._drops: set[asyncio.Task[None]] = set()
@@ -120,16 +122,24 @@ class KafkaProducer:
             self._known.add(topic)
 
     async def _ready(self) -> Session:
-        """The session, started if there is none."""
+        """The session, started if there is none; while nobody can be connected to, tried again.
+
+        So a send rides out an outage of less than its own time, also as the first one after it.
+        """
         async with self._starting:
-            if self._session is None:
+            while self._session is None:
                 session = Session(self._connection)
                 try:
                     await session.start()
+                except KafkaConnectionError as error:
+                    self._drop(session)
+                    self._unreached = error
+                    await asyncio.sleep(_RESTART_S)
                 except BaseException:
                     self._drop(session)
                     raise
-                self._session = session
+                else:
+                    self._session, self._unreached = session, None
             return self._session
 
     def _discard(self, session: Session | None, error: Exception) -> None:
@@ -148,7 +158,8 @@ class KafkaProducer:
 
     def _reason(self, error: Exception) -> str:
         if isinstance(error, TimeoutError) and not str(error):
-            return f"no answer within {self._connection.timing.produce_s:g} s"
+            why = "" if self._unreached is None else f" ({self._unreached})"
+            return f"no answer within {self._connection.timing.produce_s:g} s{why}"
         return f"{type(error).__name__}: {error}"
 
 
