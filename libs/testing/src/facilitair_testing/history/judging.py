@@ -3,17 +3,79 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from facilitair_testing.history import sequences
+from msgspec import Struct
+
+from facilitair_testing.history import (
+    calls,
+    headers,
+    letters,
+    lifecycles,
+    outcomes,
+    sequences,
+    silences,
+    snapshots,
+    streams,
+    submits,
+    viewers,
+)
 from facilitair_testing.history.index import Index
 from facilitair_testing.history.types import History, Terms, Violation
 
 Rule = Callable[[Index], Iterator[Violation]]
 
-RULES: Final[tuple[Rule, ...]] = (
-    sequences.r12_sequences_are_dense,
-    sequences.r12_copies_are_the_events,
-    sequences.i03_everything_accepted_ends_once,
+
+class Check(Struct, frozen=True):
+    """A rule, and what explains its violations.
+
+    A collaboration that was accused of one of ``unless`` before is not accused by this rule: it
+    would say the same fault again, less plainly.
+    """
+
+    rule: Rule
+    unless: frozenset[str] = frozenset()
+
+
+_COUNTED: Final = frozenset({"R12", "I3", "R17", "R31"})
+_STREAMED: Final = _COUNTED | {"I1", "I8"}
+_ANYTHING: Final = frozenset({"*"})
+
+CHECKS: Final[tuple[Check, ...]] = (
+    Check(headers.r31_headers_say_what_is_needed),
+    Check(calls.r18_ledger_records_hold_no_text),
+    Check(letters.i13_dead_letters_are_whole_and_one_per_group),
+    Check(submits.i01_what_was_accepted_is_in_the_log),
+    Check(submits.i01_nothing_accepted_is_lost),
+    Check(submits.i02_one_collaboration_for_a_key),
+    Check(submits.i02_repeats_are_told_apart),
+    Check(sequences.r12_sequences_are_dense),
+    Check(sequences.r12_copies_are_the_events, frozenset({"R12", "R31"})),
+    Check(calls.r17_ids_follow_from_what_they_name),
+    Check(calls.r17_attempts_count_up, frozenset({"R12"})),
+    Check(calls.r19_each_request_has_an_earlier_claim, frozenset({"R17", "R18"})),
+    Check(calls.r19_only_the_winner_speaks, frozenset({"R17", "R18", "R19"})),
+    Check(silences.r20_only_the_silent_are_declared, frozenset({"R17", "R18"})),
+    Check(silences.r20_results_precede_done, frozenset({"R17", "R18"})),
+    Check(calls.r21_no_task_is_forgotten, frozenset({"R17", "R19"})),
+    Check(calls.r22_finished_calls_are_not_paid_again),
+    Check(silences.r23_a_stop_ends_what_it_names),
+    Check(streams.i08_attempts_are_announced, frozenset({"R31"})),
+    Check(streams.i08_chunks_are_dense, frozenset({"R31"})),
+    Check(streams.i08_chunks_add_up_to_the_result, _STREAMED),
+    Check(streams.i08_chunks_precede_the_completion, _STREAMED),
+    Check(streams.r07_results_follow_their_chunks, _STREAMED | {"R23"}),
+    Check(viewers.i08_viewers_see_each_event_once, _STREAMED),
+    Check(letters.i13_what_cannot_be_decided_fails),
+    Check(sequences.i03_everything_accepted_ends_once, frozenset({"R12", "I13", "R31"})),
+    Check(lifecycles.i04_events_are_a_legal_path, _COUNTED),
+    Check(outcomes.r07_commands_follow_their_events, _COUNTED | {"I4"}),
+    Check(snapshots.r14_a_stub_is_left),
+    Check(snapshots.r08_the_newest_snapshot_is_the_last),
+    Check(snapshots.r08_what_is_committed_is_covered, frozenset({"R8"})),
+    Check(snapshots.r08_snapshots_are_what_a_replay_gives, _ANYTHING),
+    Check(outcomes.r07_commands_are_those_of_the_inbox, _ANYTHING),
+    Check(outcomes.i11_events_are_those_of_the_inbox, _ANYTHING),
 )
+"""In this order: what is told first explains what follows."""
 
 
 def judge(
@@ -33,9 +95,19 @@ def judge(
         lease_ms=lease_ms, ended=ended, repaired=repaired, stop_grace_ms=stop_grace_ms,
         skew_ms=skew_ms,
     )  # fmt: skip
-    return judged(Index(history, terms), RULES)
+    return judged(Index(history, terms), CHECKS)
 
 
-def judged(index: Index, rules: Iterable[Rule]) -> list[Violation]:
-    """What these rules say."""
-    return [violation for rule in rules for violation in rule(index)]
+def judged(index: Index, checks: Iterable[Check]) -> list[Violation]:
+    """What these checks say."""
+    found: list[Violation] = []
+    accused: dict[str, set[str]] = {}
+    for check in checks:
+        for violation in list(check.rule(index)):
+            known = accused.get(violation.key, set())
+            if not (known & check.unless or (known - {violation.rule} and "*" in check.unless)):
+                found.append(violation)
+        accused = {}
+        for violation in found:
+            accused.setdefault(violation.key, set()).add(violation.rule)
+    return found

@@ -8,11 +8,14 @@ from typing import Any, Final
 import msgspec
 
 from facilitair_events.registry import Registry
-from facilitair_events.topics import COLLABORATION_INBOX
+from facilitair_events.topics import AGENT_TASKS, AGENT_TASKS_BATCH, COLLABORATION_INBOX
 from facilitair_messaging.ports import Log, Record, TopicPartition
 from facilitair_testing.history.types import NOTHING, ClientLine, History, ProviderLine
 
-ORCHESTRATOR: Final = "orchestrator"
+_GROUPS: Final = {
+    "orchestrator": {COLLABORATION_INBOX},
+    "agent-worker": {AGENT_TASKS, AGENT_TASKS_BATCH},
+}
 _AT_ONCE: Final = 2_000
 _WAIT_S: Final = 1.0
 _SILENCE: Final = 20
@@ -41,12 +44,16 @@ async def read_history(
     one that was cut off; and what the log raises.
     """
     records = await _records(log, registry=registry)
-    committed = await log.admin().committed(ORCHESTRATOR)
+    committed: dict[TopicPartition, int] = {}
+    for group, topics in _GROUPS.items():
+        offsets = await log.admin().committed(group)
+        committed |= {tp: at for tp, at in offsets.items() if tp.topic in topics}
     return History(
         records=tuple(records),
         provider=tuple(read_provider_journal(provider_journal)) if provider_journal else (),
         client=tuple(read_client_journal(client_journal)) if client_journal else (),
-        committed={tp: at for tp, at in committed.items() if tp.topic == COLLABORATION_INBOX},
+        committed=committed,
+        limits={name: spec.max_record_bytes for name, spec in registry.topics.items()},
         blobs=_blobs(artifacts) if artifacts else NOTHING,
     )
 

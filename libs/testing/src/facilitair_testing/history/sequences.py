@@ -7,7 +7,8 @@ same record again, and readers drop it by its number.
 from collections.abc import Iterator
 
 from facilitair_events.types import TERMINAL_KINDS
-from facilitair_testing.history.index import Entry, Index, violation
+from facilitair_testing.history.entries import Entry, violation
+from facilitair_testing.history.index import Index
 from facilitair_testing.history.types import Violation
 
 

@@ -68,9 +68,12 @@ class ClientLine(Struct, frozen=True, kw_only=True):
 class History(Struct, frozen=True, kw_only=True):
     """Everything a run left behind.
 
-    ``records`` are in offset order per partition. ``committed`` is what the group of the
-    orchestrator has committed. ``blobs`` holds artifacts by their sha256; what refers to one that
-    is not there is not judged by its content.
+    ``records`` are in offset order per partition.
+    ``committed`` is what the groups of orchestrator and worker have committed.
+    ``blobs`` holds artifacts by their sha256; what refers to one that is not there is not judged by
+    its content.
+    ``limits`` is the largest record of each topic, which ends what would not fit (R8); None means
+    that nothing was too large.
     """
 
     records: tuple[Record, ...]
@@ -78,6 +81,7 @@ class History(Struct, frozen=True, kw_only=True):
     client: tuple[ClientLine, ...] = ()
     committed: Mapping[TopicPartition, int] = NOWHERE
     blobs: Mapping[str, bytes] = NOTHING
+    limits: Mapping[str, int] | None = None
 
 
 class Violation(Struct, frozen=True, kw_only=True):
