@@ -108,7 +108,63 @@ class Fold:
         self.standing = outcome.standing
         return outcome
 
-    def _prepared(case: Case, incoming: Incoming, *, blobs: Mapping[str, bytes]) -> Case:
+    def _outcome(self, record: Record) -> Outcome:
+        standing, decider = self.standing, self._decider
+        try:
+            incoming = read(record)
+        except UnreadableRecordError as error:
+            return decider.unreadable(standing, record, key=self._key, error=error)
+        if not admits(standing, incoming):
+            return Outcome(standing=standing, effect="none")
+        case = Case(seen=received(incoming), cause=incoming.envelope, key=self._key)
+        try:
+            decider.check(case)
+        except ForeignKeyError as error:
+            return decider.unreadable(standing, record, key=self._key, error=error)
+        try:
+            case = _prepared(case, incoming, blobs=self._blobs)
+        except DefinitionUnreadableError as error:
+            return decider.poisoned(standing, case, error=error)
+        return decider.decided(standing, case)
+
+
+def replay(
+    entries: Iterable[Entry],
+    *,
+    key: str,
+    blobs: Mapping[str, bytes],
+    limits: Mapping[str, int] | None = None,
+) -> Replay:
+    """Fold the records of one key, in the order of its partition."""
+    fold = Fold(key, blobs=blobs, limits=limits)
+    found = Replay()
+    for entry in entries:
+        try:
+            outcome = fold.take(entry.record)
+        except (UnknowableError, LogicTooNewError):
+            found.whole = False
+            return found
+        _note(found, entry, outcome=outcome)
+    return found
+
+
+def _note(found: Replay, entry: Entry, *, outcome: Outcome) -> None:
+    offset = entry.offset
+    found.effects[offset] = outcome.effect
+    found.first += [Expected(offset, m) for m in outcome.outputs.first]
+    found.second += [Expected(offset, m) for m in outcome.outputs.second]
+    if outcome.error is not None:
+        found.rejected.append(entry)
+    if outcome.effect == "parked":
+        found.parked.append(entry)
+    elif outcome.effect == "released":
+        found.released += [*found.parked, entry]
+        found.parked.clear()
+    elif outcome.effect == "applied" and outcome.standing.held is not None:
+        found.states[offset] = outcome.standing.held
+
+
+def _prepared(case: Case, incoming: Incoming, *, blobs: Mapping[str, bytes]) -> Case:
     """Put a definition that is an artifact into its request, as the orchestrator does (R10)."""
     data = incoming.data
     if not isinstance(data, CollaborationRequested) or data.definition_artifact is None:
