@@ -12,7 +12,7 @@ from facilitair_runtime.settings import load
 
 def test_slow_commits_are_for_tests_alone(monkeypatch) -> None:
     monkeypatch.setenv("FACILITAIR_LOG_SLOW_COMMITS", "/a/dial")
-    with pytest.raises(SettingsError, match="FACILITAIR_LOG_SLOW_COMMITS.*FACILITAIR_TESTING=1"):
+    with pytest.raises(SettingsError, match=r"FACILITAIR_LOG_SLOW_COMMITS.*FACILITAIR_TESTING=1"):
         load(LogSettings)
     monkeypatch.setenv("FACILITAIR_TESTING", "1")
     assert load(LogSettings).slow_commits == Path("/a/dial")

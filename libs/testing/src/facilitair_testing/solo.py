@@ -59,6 +59,11 @@ class SoloProcess:
             raise ProcessLookupError
         return self._process.pid
 
+    @property
+    def exit_code(self) -> int | None:
+        """Of the solo that was started last; None while it runs."""
+        return None if self._process is None else self._process.returncode
+
     async def start(self, *, port: int = 0) -> str:
         """Start solo and return the gateway's url once it is ready."""
         with contextlib.ExitStack() as stack:
@@ -102,6 +107,12 @@ class SoloProcess:
         process.send_signal(how)
         async with asyncio.timeout(START_S):
             await process.wait()
+
+    def end_simulators(self) -> None:
+        """Kill simulators that a killed solo left behind."""
+        for pid in self.simulator_pids():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def simulator_pids(self) -> list[int]:
         """Simulators of this home that are alive."""

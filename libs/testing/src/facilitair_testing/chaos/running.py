@@ -1,0 +1,198 @@
+"""One run: a load, a plan of faults executed against it, and the judgement of what was left."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from facilitair_events.layout import topics_dir
+from facilitair_events.registry import Registry
+from facilitair_testing.chaos.crowd import Crowd
+from facilitair_testing.chaos.faults import Fault, Landed, NotLandedError, NotPossibleError
+from facilitair_testing.chaos.injectors import INJECTORS
+from facilitair_testing.chaos.kafka_system import KafkaSystem
+from facilitair_testing.chaos.loads import Load, asked
+from facilitair_testing.chaos.planning import plan
+from facilitair_testing.chaos.preparing import issue_keys
+from facilitair_testing.chaos.recovery import Pulse
+from facilitair_testing.chaos.results import Breach, Result
+from facilitair_testing.chaos.solo_system import SoloSystem
+from facilitair_testing.client_journal import ClientJournal
+from facilitair_testing.eventually import ConditionNotMetError
+from facilitair_testing.history.judging import judge
+from facilitair_testing.history.reading import read_history
+from facilitair_testing.history.types import Violation
+
+Tell = Callable[[str], None]
+AnySystem = SoloSystem | KafkaSystem
+
+_HEAL_S: Final = 120.0
+"""How long everything may take to end after the last fault."""
+
+_INJECT_S: Final = 180.0
+_STOP_GRACE_MS: Final = 20_000
+_SOLO_SKEW_MS: Final = 20_000
+
+
+class Order(Struct, frozen=True, kw_only=True):
+    """What to run. ``folder`` must not exist; everything the run leaves is there."""
+
+    seed: int
+    system: str
+    load: Load
+    folder: Path
+    commit: str = ""
+
+
+async def run(order: Order, *, tell: Tell) -> Result:
+    """Run it; the result says whether it proves anything. Leaves no process."""
+    began = time.monotonic()
+    faults = plan(order.seed, system="solo" if order.system == "solo" else "kafka")
+    order.folder.mkdir(parents=True)
+    pulse = Pulse(time.monotonic)
+    journal_path = order.folder / "clients.jsonl"
+    trouble: list[str] = []
+    async with AsyncExitStack() as stack:
+        system = await stack.enter_async_context(_started(order))
+        journal = stack.enter_context(closing(ClientJournal(journal_path)))
+        keys = await issue_keys(system.urls, admin_key=system.admin_key)
+        crowd = await stack.enter_async_context(
+            Crowd.of(
+                asked(order.load, seed=order.seed, waves=len(faults)),
+                load=order.load,
+                seed=order.seed,
+                urls=system.urls,
+                keys=keys,
+                journal=journal,
+                pulse=pulse,
+            )
+        )
+        landed = await _hurt(system, faults, crowd=crowd, pulse=pulse, tell=tell, order=order)
+        trouble += await _heal(system, crowd)
+        violations = await _judged(system, journal_path)
+        _write(order.folder / "violations.json", violations)
+    return Result(
+        seed=order.seed,
+        system=system.name,
+        load=order.load.name,
+        planned=len(faults),
+        faults=tuple(landed),
+        submitted=order.load.collaborations,
+        accepted=crowd.accepted,
+        terminal=crowd.terminal,
+        finished=crowd.finished / order.load.collaborations,
+        violations=tuple(_breach(violation) for violation in violations),
+        waits_s=tuple(round(wait.waited_s, 3) for wait in pulse.waits),
+        unanswered=pulse.unanswered(),
+        duration_s=time.monotonic() - began,
+        ends=dict(Counter(crowd.ends())),
+        trouble=(*crowd.trouble, *trouble),
+        commit=order.commit,
+    )
+
+
+@asynccontextmanager
+async def _started(order: Order) -> AsyncIterator[AnySystem]:
+    home = order.folder / "home"
+    home.mkdir()
+    if order.system == "solo":
+        async with SoloSystem.started(home) as solo:
+            yield solo
+    else:
+        async with KafkaSystem.started(home) as fleet:
+            yield fleet
+
+
+async def _hurt(
+    system: AnySystem,
+    faults: list[Fault],
+    *,
+    crowd: Crowd,
+    pulse: Pulse,
+    tell: Tell,
+    order: Order,
+) -> list[Landed]:
+    """Inject the faults one after the other under load; each is written down at once."""
+    began = time.monotonic()
+    found: list[Landed] = []
+    with (order.folder / "faults.jsonl").open("ab", buffering=0) as written:
+        for number, fault in enumerate(faults):
+            crowd.release(number)
+            await asyncio.sleep(fault.after_s)
+            at_s = time.monotonic() - began
+            one = await _inject(system, fault, at_s=at_s, began=began)
+            pulse.over(number)
+            found.append(one)
+            written.write(msgspec.json.encode(one) + b"\n")
+            tell(f"{fault}: {one.evidence or one.reason}")
+            await system.whole()
+    crowd.release(len(faults))
+    return found
+
+
+async def _inject(system: AnySystem, fault: Fault, *, at_s: float, began: float) -> Landed:
+    evidence = reason = None
+    missing = False
+    try:
+        async with asyncio.timeout(_INJECT_S):
+            evidence = await INJECTORS[system.name][fault.kind](system, fault)
+    except NotPossibleError as error:
+        reason, missing = str(error), True
+    except (NotLandedError, ConditionNotMetError, ProcessLookupError, FileNotFoundError) as error:
+        reason = f"{type(error).__name__}: {error}"
+    return Landed(
+        fault=fault,
+        began_s=round(at_s, 3),
+        healed_s=round(time.monotonic() - began, 3),
+        evidence=evidence,
+        reason=reason,
+        missing=missing,
+    )
+
+
+async def _heal(system: AnySystem, crowd: Crowd) -> list[str]:
+    """The final read phase: everything that was accepted ends, within a bound."""
+    trouble = []
+    try:
+        await system.whole()
+        await crowd.ended(within_s=_HEAL_S)
+        await crowd.asked_for_the_end(within_s=_HEAL_S)
+        await system.rebuilt()
+    except ConditionNotMetError as error:
+        trouble.append(str(error))
+    return trouble
+
+
+async def _judged(system: AnySystem, journal: Path) -> list[Violation]:
+    registry = Registry.load(topics_dir())
+    async with system.open_log() as log:
+        history = await read_history(
+            log,
+            registry=registry,
+            provider_journal=system.journal,
+            client_journal=journal,
+            artifacts=system.home / "artifacts",
+        )
+    return await asyncio.to_thread(
+        judge,
+        history,
+        lease_ms=system.lease_ms,
+        stop_grace_ms=_STOP_GRACE_MS,
+        skew_ms=_SOLO_SKEW_MS if system.name == "solo" else 0,
+    )
+
+
+def _breach(violation: Violation) -> Breach:
+    return Breach(
+        rule=violation.rule, key=violation.key, text=violation.text, records=violation.records[:8]
+    )
+
+
+def _write(path: Path, violations: list[Violation]) -> None:
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(violations)))
