@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final
 
-from facilitair_messaging.errors import ProduceUnknownError
+from facilitair_messaging.errors import LogUnavailableError, ProduceUnknownError
 from facilitair_messaging.ports import Ack, Log, Message, Record, TopicPartition
 
 _RETRY_S: Final = 0.2
@@ -36,7 +36,7 @@ class ReadBack:
         while True:
             try:
                 found = await self._found(messages)
-            except (ProduceUnknownError, OSError):
+            except (LogUnavailableError, ProduceUnknownError, OSError):
                 await asyncio.sleep(_RETRY_S)
             else:
                 return [message for message in messages if _identity(message) not in found]
