@@ -63,7 +63,7 @@ fleet-down: ready ## Stop what `fleet` started
 	@$(BIN)/facilitair down
 
 test: lint schemas-check ## Everything that can run here; with CI=true a skipped test is a failure
-	@$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+	@$(BIN)/pytest -m 'not chaos' -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 test-unit: ready ## Tests that start no processes (goal: one minute)
 	@$(BIN)/pytest -m 'not integration'
