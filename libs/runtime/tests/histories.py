@@ -104,6 +104,18 @@ def expected(
     return dict(out), effects
 
 
+def commands_follow_their_events(journal) -> None:
+    """R7, R4: whenever a command was sent, the events before it were acked in this very attempt."""
+    acked: dict[bytes, int] = {}
+    for message in journal:
+        if message.topic == ledger.EVENTS:
+            seq = int(dict(message.headers)["seq"])
+            assert seq <= acked.get(message.key, 0) + 1
+            acked[message.key] = max(acked.get(message.key, 0), seq)
+        elif message.topic == ledger.TASKS:
+            assert read_message(message).after_seq <= acked.get(message.key, 0), "before its events"
+
+
 async def check(log: Log) -> None:
     """Assert that the log holds exactly what its inbox asks for, once, in order, unforked."""
     wanted, _ = expected(await records(log, ledger.INBOX))
@@ -111,13 +123,14 @@ async def check(log: Log) -> None:
     assert content(events) == content(applied(await records(log, ledger.STREAM)))
     tasks = commands(await records(log, ledger.TASKS))
     for key, (wanted_events, wanted_commands) in wanted.items():
-        assert [_data(record) for record in events.get(key, [])] == wanted_events
+        assert [data_of(record) for record in events.get(key, [])] == wanted_events
         told = [decode(_type(headers), value) for value, headers in tasks.get(key, {}).values()]
         assert sorted(told, key=lambda one: one.after_seq) == wanted_commands
     assert set(events) <= set(wanted)
 
 
-def _data(record: Record):
+def data_of(record: Record):
+    """The data of a record."""
     return read(record).data
 
 

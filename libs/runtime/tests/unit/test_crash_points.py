@@ -50,19 +50,7 @@ async def test_r04_an_unknown_fate_at_any_step_is_written_again(open_log, mode):
             await histories.run_dry(faults, max_records=4)
             await histories.check(log)
             await histories.check_commits(log)
-            _commands_follow_their_events(faults.journal)
+            histories.commands_follow_their_events(faults.journal)
             if faults.steps < at:
                 return
     pytest.fail(f"the run has more than {_STEPS} steps")
-
-
-def _commands_follow_their_events(journal) -> None:
-    """R7, R4: whenever a command was sent, the events before it were acked in this very attempt."""
-    acked: dict[bytes, int] = {}
-    for message in journal:
-        if message.topic == ledger.EVENTS:
-            seq = int(dict(message.headers)["seq"])
-            assert seq <= acked.get(message.key, 0) + 1
-            acked[message.key] = max(acked.get(message.key, 0), seq)
-        elif message.topic == ledger.TASKS:
-            assert histories.read_message(message).after_seq <= acked.get(message.key, 0)

@@ -38,14 +38,14 @@ class Mutation(Struct, frozen=True):
         monkeypatch.setattr(self.owner, self.name, broken)
 
     def _broken(self, function: Any) -> Any:
-        source = textwrap.dedent(inspect.getsource(function))
+        source = inspect.getsource(function)
         for old, new in self.edits:
             found = source.count(old)
             if found != 1:
                 raise MutationError(function=function.__qualname__, line=old, found=found)
             source = source.replace(old, new)
         defined: dict[str, Any] = {}
-        code = compile(source, f"<mutated {function.__qualname__}>", "exec")
+        code = compile(textwrap.dedent(source), f"<mutated {function.__qualname__}>", "exec")
         exec(code, function.__globals__ | self.names, defined)  # noqa: S102 - our own source text
         return defined[function.__name__]
 
