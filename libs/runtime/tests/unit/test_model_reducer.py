@@ -410,7 +410,9 @@ async def test_the_history_breaks_it_when_the_rule_is_broken(name, scene, monkey
 
 
 def test_r08_scans_come_several_times_within_the_lag_of_every_state_topic():
-    states = [spec for name, spec in Registry.load(topics_dir()).topics.items() if "state" in name]
-    assert [spec.name for spec in states] == ["collaboration-state"]
+    states = [
+        spec for name, spec in Registry.load(topics_dir()).topics.items() if name.endswith("-state")
+    ]
+    assert states
     for spec in states:
         assert spec.min_compaction_lag_ms >= 4 * ReducerGroup().scan_interval_s * 1000
