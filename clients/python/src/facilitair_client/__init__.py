@@ -9,6 +9,7 @@ from facilitair_client.administration import (
 )
 from facilitair_client.backoff import Patience
 from facilitair_client.client import Facilitair
+from facilitair_client.dead_letters import DeadLetter, DeadLetters
 from facilitair_client.errors import (
     ApiError,
     ClientError,
@@ -42,6 +43,8 @@ __all__ = [
     "Collaboration",
     "ConnectionLostError",
     "Cost",
+    "DeadLetter",
+    "DeadLetters",
     "Event",
     "EventsMissingError",
     "Facilitair",

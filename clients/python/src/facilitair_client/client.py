@@ -12,6 +12,7 @@ import msgspec
 
 from facilitair_client.administration import Administration
 from facilitair_client.backoff import Patience
+from facilitair_client.dead_letters import DeadLetters
 from facilitair_client.errors import ApiError
 from facilitair_client.events import Event
 from facilitair_client.paging import rows_of
@@ -128,6 +129,11 @@ class Facilitair:
     def admin(self) -> Administration:
         """Tenants and keys."""
         return Administration(self._http, patience=self._request_patience)
+
+    @property
+    def dead_letters(self) -> DeadLetters:
+        """Records that could not be handled."""
+        return DeadLetters(self._http, patience=self._request_patience)
 
     async def topics(self) -> list[dict[str, Any]]:
         """The topics of the log, with the lag of each group. Needs the scope ``admin``."""

@@ -21,9 +21,13 @@ class _Page(msgspec.Struct, frozen=True):
 
 
 async def rows_of(
-    fetch: Fetch, row: type[T], *, params: Mapping[str, str] | None = None
+    fetch: Fetch,
+    row: type[T],
+    *,
+    params: Mapping[str, str] | None = None,
+    most: int | None = None,
 ) -> list[T]:
-    """Every row, in the server's order; ``params`` go with each page.
+    """Every row, or the first ``most``, in the server's order; ``params`` go with each page.
 
     Raises what ``fetch`` raises, and ProtocolError for a row that is none.
     """
@@ -35,6 +39,6 @@ async def rows_of(
             found += [msgspec.convert(item, row, strict=False) for item in page.data]
         except msgspec.ValidationError as error:
             raise ProtocolError(reason=str(error)) from error
-        if not page.has_more or not page.next_cursor:
-            return found
+        if not page.has_more or not page.next_cursor or (most is not None and len(found) >= most):
+            return found[:most]
         asked["cursor"] = page.next_cursor
