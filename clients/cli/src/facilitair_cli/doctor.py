@@ -1,5 +1,6 @@
 """``doctor``: what of this machine would keep a run or a fleet from working, and what to do."""
 
+import asyncio
 import os
 import shutil
 import sys
@@ -14,6 +15,7 @@ from facilitair_cli.clusters import asked_cluster
 from facilitair_cli.errors import CommandError, StartError
 from facilitair_cli.exits import ExitCode
 from facilitair_cli.fleet.needs import check_port, has_kafka
+from facilitair_cli.probing import probe
 from facilitair_cli.screens import json_text
 from facilitair_cli.service_settings import read_endpoints, read_settings
 from facilitair_cli.state_folder import STATE_VERSION, StateFolder, check_version
@@ -53,6 +55,7 @@ async def doctor(folder: StateFolder, *, as_json: bool) -> int:
     environ = os.environ
     findings = [check(folder, environ) for check in _CHECKS]
     findings.append(await cluster(environ))
+    findings += await asyncio.to_thread(services, folder)
     if as_json:
         sys.stdout.write(json_text([msgspec.to_builtins(one) for one in findings]) + "\n")
     else:
@@ -162,6 +165,26 @@ def maven(_folder: StateFolder, environ: Mapping[str, str]) -> Finding:
     return Finding(name="maven", level="ok", found=f"{found}: the first fleet fetches Kafka")
 
 
+def services(folder: StateFolder) -> list[Finding]:
+    """Every service that runs on this machine, and what it says of its own health."""
+    findings = []
+    for path in sorted(folder.gateway.parent.glob("*.ops.json")):
+        announced = find(path)
+        if announced is None:
+            continue
+        name = path.name.removesuffix(".ops.json")
+        ready, live = probe(announced.url, "/ready"), probe(announced.url, "/live")
+        if not live.holds:
+            log = folder.logs / ("solo.log" if find(folder.solo) else f"{name}.log")
+            remedy = f"it is restarted when that lasts; its log is {log}"
+            findings.append(Finding(name=name, level="fail", found=live.why, remedy=remedy))
+        elif not ready.holds:
+            findings.append(Finding(name=name, level="warn", found=f"not ready: {ready.why}"))
+        else:
+            findings.append(Finding(name=name, level="ok", found="live and ready"))
+    return findings
+
+
 async def cluster(_environ: Mapping[str, str]) -> Finding:
     """The Kafka cluster that the environment names, if any."""
     try:
@@ -197,4 +220,4 @@ _CHECKS: Final[tuple[Callable[[StateFolder, Mapping[str, str]], Finding], ...]] 
 
 def _line(finding: Finding) -> str:
     remedy = f" ({finding.remedy})" if finding.remedy else ""
-    return f"{finding.level:<4}  {finding.name:<8}  {finding.found}{remedy}\n"
+    return f"{finding.level:<4}  {finding.name:<14}  {finding.found}{remedy}\n"

@@ -18,6 +18,7 @@ from facilitair_orchestrator.settings import OrchestratorSettings
 from facilitair_runtime.errors import SettingsError
 from facilitair_runtime.log_file import LogSettings
 from facilitair_runtime.settings import load, names
+from facilitair_runtime.supervisor_settings import SupervisorSettings
 
 _OTHER_NAMES: Final = frozenset(
     {
@@ -39,6 +40,7 @@ class SoloSettings(Struct, frozen=True, kw_only=True):
     orchestrator: OrchestratorSettings
     agent_worker: AgentWorkerSettings
     log: LogSettings
+    supervisor: SupervisorSettings
 
     @property
     def deadline_s(self) -> float:
@@ -54,6 +56,7 @@ def read_settings(*, port: int | None) -> SoloSettings:
         "orchestrator": OrchestratorSettings,
         "agent_worker": AgentWorkerSettings,
         "log": LogSettings,
+        "supervisor": SupervisorSettings,
     }
     known = _OTHER_NAMES.union(*map(names, classes.values()))
     found: dict[str, Any] = {}

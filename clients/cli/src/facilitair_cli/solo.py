@@ -21,7 +21,7 @@ from facilitair_orchestrator import app as orchestrator
 from facilitair_runtime.app import App, Build
 from facilitair_runtime.errors import CriticalServiceError
 from facilitair_runtime.log_file import open_log
-from facilitair_runtime.supervision import Supervisor, supervise
+from facilitair_runtime.supervision import RestartPolicy, Supervisor, supervise
 
 __all__ = ["read_endpoints", "read_settings", "serve"]
 
@@ -51,6 +51,7 @@ async def serve(
                 stop=stop,
                 deadline_s=settings.deadline_s,
                 home=home,
+                policy=RestartPolicy(failing_s=settings.supervisor.failing_s),
             ) as supervisor:
                 await _run(supervisor, parts, on_ready=on_ready)
     except LogLockedError as error:

@@ -11,7 +11,7 @@ from facilitair_cli.errors import CommandError, KeyNeededError
 from facilitair_cli.exits import ExitCode
 from facilitair_cli.fleet.watching import memory_mib
 from facilitair_cli.locating import locate
-from facilitair_cli.probing import is_ready
+from facilitair_cli.probing import probe
 from facilitair_cli.screens import json_text
 from facilitair_cli.state_folder import StateFolder
 from facilitair_cli.talking import conversation
@@ -26,9 +26,12 @@ _ACCESS: Final = {
 async def status(folder: StateFolder, *, as_json: bool) -> int:
     """Tell what runs here; the exit code is 1 when something of it is not ready."""
     found = _services(folder)
-    ready = await asyncio.gather(
-        *(asyncio.to_thread(is_ready, service.url) for service in found.values())
-    )
+    ready, live = [
+        await asyncio.gather(
+            *(asyncio.to_thread(probe, service.url, path) for service in found.values())
+        )
+        for path in ("/ready", "/live")
+    ]
     gateway, fleet = find(folder.gateway), find(folder.fleet)
     document = {
         "up": gateway is not None,
@@ -39,12 +42,14 @@ async def status(folder: StateFolder, *, as_json: bool) -> int:
         "services": [
             {
                 "service": name,
-                "ready": is_up,
+                "ready": is_ready.holds,
+                "live": is_live.holds,
+                "why": is_ready.why or is_live.why or None,
                 "url": service.url,
                 "pid": service.pid,
                 "memory_mib": memory_mib(service.pid),
             }
-            for (name, service), is_up in zip(found.items(), ready, strict=True)
+            for (name, service), is_ready, is_live in zip(found.items(), ready, live, strict=True)
         ],
         "access": await _access(folder) if gateway else None,
         "lag": await _lag(folder) if fleet and gateway else None,
@@ -52,7 +57,8 @@ async def status(folder: StateFolder, *, as_json: bool) -> int:
         "kafka": _process(find(folder.kafka)),
     }
     sys.stdout.write(json_text(document) + "\n" if as_json else _text(document))
-    return ExitCode.DONE if gateway and all(ready) else ExitCode.FAILED
+    well = all(probed.holds for probed in (*ready, *live))
+    return ExitCode.DONE if gateway and well else ExitCode.FAILED
 
 
 def _services(folder: StateFolder) -> dict[str, Announcement]:
@@ -114,9 +120,11 @@ def _text(document: Mapping[str, Any]) -> str:
         lines.append(f"  {'access':<14} {_ACCESS[document['access']]}")
     is_fleet = document["mode"] == "fleet"
     for service in document["services"]:
-        state = "ready" if service["ready"] else "not ready"
+        state = "not ready" if not service["ready"] else "ready" if service["live"] else "not live"
         line = f"  {service['service']:<14} {state:<10} ops {service['url']}"
         lines.append(line + (_of_process(service) if is_fleet else ""))
+        if service["why"]:
+            lines.append(f"  {'':<14} {service['why']}")
     for name, state in (("kafka", "running"), ("simulator", "simulated")):
         place = document[name]
         if place is not None:

@@ -1,6 +1,7 @@
 """Running one service as a process."""
 
 import asyncio
+import faulthandler
 import os
 import signal
 import sys
@@ -75,6 +76,8 @@ def run_service(
     """
     member = service if member is None else member
     configure(service=service, level=settings.process.log_level.lower())
+    # SIGABRT has it write down where it hangs; its supervisor sends that before SIGKILL.
+    faulthandler.enable()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             arm_from(os.environ, home=settings.home)

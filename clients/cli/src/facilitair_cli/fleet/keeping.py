@@ -79,6 +79,20 @@ class Keeper:
             self.kill()
             await self._ended.wait()
 
+    async def end_wedged(self, *, stacks_s: float) -> None:
+        """End the process of now, which gets nowhere; ``run`` starts another one.
+
+        SIGABRT has it write down the stacks of its threads, where it still can.
+        """
+        process = self._process
+        if process is None:
+            return
+        process.signal_group(signal.SIGABRT)
+        deadline = time.monotonic() + stacks_s
+        while process.exit_code is None and time.monotonic() < deadline:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(_LOOK_S)
+        process.signal_group(signal.SIGKILL)
+
     def kill(self) -> None:
         """End it at once and for good."""
         self._stopping.set()

@@ -23,6 +23,7 @@ from facilitair_cli.fleet.members import SERVICES, Surroundings, members
 from facilitair_cli.fleet.needs import fetch_kafka, gateway_ports
 from facilitair_cli.fleet.table import FleetScreen
 from facilitair_cli.fleet.watching import Row, is_up, member_rows, memory_mib
+from facilitair_cli.fleet.wedges import end_wedged
 from facilitair_cli.service_settings import SoloSettings, read_endpoints, read_settings
 from facilitair_cli.state_folder import StateFolder
 from facilitair_events.layout import topics_dir
@@ -35,6 +36,7 @@ from facilitair_native.ports import free_ports
 from facilitair_runtime.cluster import ClusterSettings, open_cluster
 from facilitair_runtime.errors import SettingsError
 from facilitair_runtime.settings import read
+from facilitair_runtime.supervisor_settings import SupervisorSettings
 
 READY_S: Final = 60.0
 _LOOK_S: Final = 0.1
@@ -55,6 +57,7 @@ class Fleet(Struct, kw_only=True):
     keepers: Sequence[Keeper]
     simulator_url: str | None
     screen: FleetScreen
+    supervisor: SupervisorSettings
 
     @property
     def url(self) -> str:
@@ -103,6 +106,7 @@ async def run_fleet(
                 keepers=keepers,
                 simulator_url=simulator_url,
                 screen=screen,
+                supervisor=settings.supervisor,
             )
             await _until_stopped(fleet, stop=stop, on_ready=on_ready)
 
@@ -192,6 +196,11 @@ async def _until_stopped(fleet: Fleet, *, stop: asyncio.Event, on_ready: OnReady
     background = [
         asyncio.create_task(fleet.broker.keep(fleet.folder, fleet.screen.say)),
         asyncio.create_task(_show(fleet)),
+        asyncio.create_task(
+            end_wedged(
+                fleet.folder, fleet.keepers, settings=fleet.supervisor, tell=fleet.screen.say
+            )
+        ),
     ]
     try:
         await _until_ready(fleet)
