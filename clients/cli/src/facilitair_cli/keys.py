@@ -77,10 +77,10 @@ def revoke(
     finish(with_gateway(lambda a: administering.revoke_key(key, a, as_json=as_json)))
 
 
-def duration_s(text: str) -> int:
+def duration_s(text: str, *, option: str = "--expires") -> int:
     """A duration in seconds. Raises OptionError."""
     found = _DURATION.fullmatch(text)
     if found is None:
         reason = f"{text!r} is no duration; write it like 90s, 15m, 12h or 30d"
-        raise OptionError(option="--expires", reason=reason)
+        raise OptionError(option=option, reason=reason)
     return int(found[1]) * _UNITS[found[2]]
