@@ -21,6 +21,7 @@ from benchmarks import (
 from benchmarks.machine import load, machine
 from benchmarks.processes import ROOT
 from benchmarks.readings import Benchmark, Reading, Row, rows, table, verdict
+from benchmarks.streams import measure as streams
 from facilitair_observability.logs import configure
 
 PAGE = ROOT / "docs" / "performance.md"
@@ -35,6 +36,7 @@ BENCHMARKS = (
     Benchmark("collaboration", collaborating.measure),
     Benchmark("worker", worker_chunks.measure),
     Benchmark("reducer", reducing.measure),
+    Benchmark("streams", streams.measure),
     Benchmark("lines", counting.measure, once=True),
 )
 LONG = {"tests"}
