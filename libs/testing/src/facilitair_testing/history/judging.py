@@ -86,6 +86,7 @@ def judge(
     repaired: bool = True,
     stop_grace_ms: int = 5_000,
     skew_ms: int = 0,
+    jumps_ms: int = 0,
 ) -> list[Violation]:
     """What is wrong with a history; nothing for a legal one. The parameters are those of ``Terms``.
 
@@ -94,6 +95,7 @@ def judge(
     terms = Terms(
         lease_ms=lease_ms, ended=ended, repaired=repaired, stop_grace_ms=stop_grace_ms,
         skew_ms=skew_ms,
+        jumps_ms=jumps_ms,
     )  # fmt: skip
     return judged(Index(history, terms), CHECKS)
 

@@ -42,7 +42,7 @@ def r07_commands_follow_their_events(index: Index) -> Iterator[Violation]:
         late = [
             event
             for event in by_cause.get((key, entry.cause or ""), ())
-            if event.at_ms > entry.at_ms
+            if event.at_ms > entry.at_ms + index.terms.jumps_ms
         ]
         if late:
             yield violation("R7", entry, late[0], key=key, text="it is older than its events")

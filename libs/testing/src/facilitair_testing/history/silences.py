@@ -15,7 +15,7 @@ from facilitair_events.requests import AttemptReported, CallReported
 from facilitair_events.work import StopAttempts
 from facilitair_testing.history.entries import AttemptId, Entry, first_chunks, grouped, violation
 from facilitair_testing.history.index import Index
-from facilitair_testing.history.ledgers import Call, LedgerView
+from facilitair_testing.history.ledgers import Call
 from facilitair_testing.history.types import Violation
 
 
@@ -28,9 +28,9 @@ def r20_only_the_silent_are_declared(index: Index) -> Iterator[Violation]:
             if not isinstance(data, CallReported) or data.outcome not in ("unknown", "void"):
                 continue
             call = ledger.calls.get(data.call_id)
-            if call is not None and _gave_up_itself(call, entry):
+            if call is not None and _gave_up_itself(index, call, report=entry):
                 continue
-            fences = _fences(ledger, AttemptId(key, data.path, data.attempt), report=entry)
+            fences = _fences(index, AttemptId(key, data.path, data.attempt), report=entry)
             if not fences:
                 text = f"call {data.call_id} is {data.outcome} and no fence was claimed before"
                 yield violation("R20", entry, key=key, text=text)
@@ -49,7 +49,7 @@ def r20_results_precede_done(index: Index) -> Iterator[Violation]:
                 reported.setdefault(attempt, entry)
     for attempt, done in index.ledger.dones:
         report = reported.get(attempt)
-        if report is None or report.at_ms > done.at_ms:
+        if report is None or report.at_ms > done.at_ms + index.terms.jumps_ms:
             found = [] if report is None else [report]
             text = f"attempt {attempt.attempt} of {attempt.path} is done before its outcome is told"
             yield violation("R20", done, *found, key=attempt.key, text=text)
@@ -75,22 +75,24 @@ def r23_a_stop_ends_what_it_names(index: Index) -> Iterator[Violation]:
             yield violation("R23", stop, late[0], key=attempt.key, text=text)
 
 
-def _gave_up_itself(call: Call, report: Entry) -> bool:
+def _gave_up_itself(index: Index, call: Call, *, report: Entry) -> bool:
     """The claimant walked away before it asked, and says so (R19, R24)."""
     voided = call.voided
-    return voided is not None and report.data.outcome == "void" and voided.at_ms <= report.at_ms
+    if voided is None or report.data.outcome != "void":
+        return False
+    return voided.at_ms <= report.at_ms + index.terms.jumps_ms
 
 
-def _fences(ledger: LedgerView, attempt: AttemptId, *, report: Entry) -> list[Entry]:
+def _fences(index: Index, attempt: AttemptId, *, report: Entry) -> list[Entry]:
     """The fences that whoever reported can have won."""
-    calls = ledger.of_attempt.get(attempt, [])
+    calls = index.ledger.of_attempt.get(attempt, [])
     return [
         call.winner
         for call in calls
         if call.winner is not None
         and call.fence
         and call.winner.data.index >= report.data.index
-        and call.winner.at_ms <= report.at_ms
+        and call.winner.at_ms <= report.at_ms + index.terms.jumps_ms
     ]
 
 

@@ -93,7 +93,7 @@ def r07_results_follow_their_chunks(index: Index) -> Iterator[Violation]:
                 continue
             attempt = AttemptId(key, entry.data.path, entry.data.attempt)
             chunks = first_chunks(index.attempts.get(attempt, []))
-            late = [chunk for chunk in chunks if chunk.at_ms > entry.at_ms]
+            late = [chunk for chunk in chunks if chunk.at_ms > entry.at_ms + index.terms.jumps_ms]
             if late and attempt not in seen:
                 text = f"attempt {attempt.attempt} of {attempt.path} writes after its report"
                 yield violation("R7", entry, late[0], key=key, text=text)

@@ -104,6 +104,8 @@ class Terms(Struct, frozen=True, kw_only=True):
     ``stop_grace_ms`` is how late a stop may be noticed (R23): a worker that is stopped itself
     notices nothing.
     ``skew_ms`` is how far the clocks of the log and of the simulator are apart at most.
+    ``jumps_ms`` is by how much the log's own clock jumped, as that of solo can: append times of
+    different partitions say nothing of their order within that.
     """
 
     lease_ms: int
@@ -111,3 +113,4 @@ class Terms(Struct, frozen=True, kw_only=True):
     repaired: bool = True
     stop_grace_ms: int = 5_000
     skew_ms: int = 0
+    jumps_ms: int = 0
