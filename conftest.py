@@ -6,7 +6,7 @@ from collections.abc import Generator
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["facilitair_testing.brokers"]
+pytest_plugins = ["facilitair_testing.brokers", "facilitair_testing.crash_report"]
 
 # Two shared cores: how long one example takes says nothing; pytest-timeout bounds the test.
 settings.register_profile("facilitair", deadline=None, print_blob=True)

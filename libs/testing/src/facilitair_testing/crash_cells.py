@@ -1,0 +1,143 @@
+"""Running one cell of the crash table: die at a point under load, come back, be judged."""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from contextlib import closing
+
+from msgspec import Struct
+
+from facilitair_events.layout import topics_dir
+from facilitair_events.registry import Registry
+from facilitair_events.topics import (
+    AGENT_TASKS,
+    COLLABORATION_EVENTS,
+    COLLABORATION_INBOX,
+)
+from facilitair_messaging.ports import Log, TopicPartition
+from facilitair_runtime.adapters.wall_clock import wall_clock_ms
+from facilitair_testing.chaos.loads import WORKFLOW
+from facilitair_testing.client_journal import ClientJournal
+from facilitair_testing.crash_clients import TENANT, CrashClient, open_session
+from facilitair_testing.crash_table import Cell, Row
+from facilitair_testing.crash_victims import Victim, died_at_ms
+from facilitair_testing.eventually import eventually
+from facilitair_testing.history import History, Violation, judge, read_history
+
+COLLABORATIONS = 3
+ENDS_S = 120.0
+_VOID_S = 5.0
+"""How long a point may be reached after the last end; commits come behind the work."""
+
+_READS = (("orchestrator", COLLABORATION_INBOX), ("agent-worker", AGENT_TASKS))
+
+
+async def run_cell(
+    cell: Cell, victim: Victim, *, known: Collection[Violation] = ()
+) -> tuple[Row, list[Violation]]:
+    """Die once, go on, and judge what is there.
+
+    ``known`` are violations of earlier cells on the same log. Returns those of all cells so far.
+    Raises ConditionNotMetError or TimeoutError when it does not come back, or nothing ends.
+    """
+    await victim.start()
+    client_journal = victim.home / "clients.jsonl"
+    with closing(ClientJournal(client_journal)) as journal:
+        async with asyncio.timeout(ENDS_S):
+            lived = await _live_through(cell, victim, journal=journal)
+    async with victim.open_log() as log:
+        await _caught_up(log)
+        history = await read_history(
+            log,
+            registry=Registry.load(topics_dir()),
+            provider_journal=victim.journal,
+            client_journal=client_journal,
+            artifacts=victim.home / "artifacts",
+        )
+    found = judge(history, lease_ms=victim.lease_ms)
+    died_ms = died_at_ms(victim.home, cell)
+    row = Row(
+        service=cell.service,
+        point=cell.point,
+        log=victim.log,
+        n=cell.n,
+        reached=died_ms is not None,
+        violations=tuple(f"{v.rule} {v.key}: {v.text}" for v in found if v not in known),
+        recovery_s=None if died_ms is None else _recovery_s(history, lived, died_ms=died_ms),
+    )
+    return row, found
+
+
+class _Lived(Struct, frozen=True, kw_only=True):
+    """The collaborations of a cell, as keys of records, and when what had died was started."""
+
+    keys: frozenset[bytes]
+    again_ms: int
+
+
+async def _live_through(cell: Cell, victim: Victim, *, journal: ClientJournal) -> _Lived:
+    """Ask for a few collaborations, and start what dies again."""
+    async with open_session() as session, asyncio.TaskGroup() as tasks:
+        clients = [
+            CrashClient(
+                f"{cell}-{number}",
+                task=f"Write a function that counts the vowels of word {number}, with tests",
+                workflow=WORKFLOW,
+                url=lambda: victim.url,
+                session=session,
+                journal=journal,
+            )
+            for number in range(COLLABORATIONS)
+        ]
+        living = tasks.create_task(_ask_and_watch(clients))
+        dying = tasks.create_task(victim.died())
+        await asyncio.wait({dying, living}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({dying}, timeout=_VOID_S)
+        again_ms = wall_clock_ms()
+        if dying.done():
+            await victim.restart()
+        else:
+            dying.cancel()
+    keys = frozenset(f"{TENANT}:{client.ident}".encode() for client in clients)
+    return _Lived(keys=keys, again_ms=again_ms)
+
+
+async def _ask_and_watch(clients: Sequence[CrashClient]) -> None:
+    """Each asks once the one before was accepted, so that not all are decided in one batch."""
+    async with asyncio.TaskGroup() as watching:
+        for client in clients:
+            await client.submit()
+            watching.create_task(client.watch())
+
+
+async def _caught_up(log: Log) -> None:
+    """Wait until the groups have committed all there is."""
+
+    async def committed() -> bool:
+        for group, topic in _READS:
+            tps = [
+                TopicPartition(topic, number)
+                for number in range(await log.admin().partitions(topic))
+            ]
+            ends = await log.admin().end_offsets(tps)
+            stored = await log.admin().committed(group)
+            begins = await log.admin().beginning_offsets(tps)
+            if any(stored.get(tp, begins[tp]) < ends[tp] for tp in tps):
+                return False
+        return True
+
+    await eventually(committed, timeout_s=30, what="the groups have committed all they read")
+
+
+def _recovery_s(history: History, lived: _Lived, *, died_ms: int) -> float | None:
+    """From the death to the first event that was decided after it, in seconds.
+
+    What was on its way at the death may still arrive; it does not count.
+    """
+    later = [
+        record.timestamp_ms
+        for record in history.records
+        if record.topic == COLLABORATION_EVENTS
+        and record.key in lived.keys
+        and record.timestamp_ms >= lived.again_ms
+    ]
+    return (min(later) - died_ms) / 1000 if later else None

@@ -1,0 +1,21 @@
+"""The crash table in solo: the whole process dies at every point of every service."""
+
+import pytest
+
+from facilitair_testing.crash_cells import run_cell
+from facilitair_testing.crash_table import SERVICES, cells
+from facilitair_testing.crash_victims import SoloVictim
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.mark.parametrize("cell", cells(*SERVICES, n=2), ids=str)
+async def test_nothing_is_lost_and_nothing_is_paid_twice(cell, tmp_path, keep_row):
+    victim = SoloVictim(tmp_path / "home", cell)
+    try:
+        row, _ = await run_cell(cell, victim)
+    finally:
+        await victim.end()
+    keep_row(row)
+    assert row.reached, "the point was not reached: the cell is void"
+    assert row.violations == ()
