@@ -1,5 +1,6 @@
 """Solo processes of a test, stopped at its end, and one fleet for all tests."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -55,6 +56,34 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FleetProcess]:
     finally:
         process.stop()
         assert process.processes() == {}
+
+
+@pytest.fixture
+def admin_key() -> str:
+    """The key that opens ``locked_system``."""
+    return "operator-of-the-locked-system-0123456789"
+
+
+@pytest.fixture(params=["solo", "fleet"])
+async def locked_system(
+    request: pytest.FixtureRequest, tmp_path: Path, admin_key: str
+) -> AsyncIterator[SoloProcess | FleetSystem]:
+    """A system of its own that serves nobody without a key."""
+    variables = {"FACILITAIR_GATEWAY_ADMIN_KEY": admin_key}
+    if request.param == "solo":
+        solo = SoloProcess(tmp_path / "home", variables=variables)
+        await solo.start()
+        yield solo
+        await solo.stop()
+        return
+    require_kafka()
+    scale = {"orchestrator": 1, "agent-worker": 1, "gateway": 2}
+    process = FleetProcess(tmp_path / "home", scale=scale, variables=variables)
+    try:
+        await asyncio.to_thread(process.start)
+        yield FleetSystem(process, services=scale)
+    finally:
+        await asyncio.to_thread(process.stop)
 
 
 @pytest.fixture(params=["solo", "fleet"])

@@ -14,7 +14,12 @@ pytestmark = pytest.mark.integration
 # Two processes on one state folder; of the fleet: test_a_second_one_is_refused_with_the_pid.
 OF_SOLO = {"test_kill.py::test_a_second_solo_on_the_same_home_is_refused"}
 # What only several processes on a broker can show.
-OF_FLEETS = {"test_fleet.py", "test_two_of_each.py", "test_both_systems.py"}
+OF_FLEETS = {
+    "test_fleet.py",
+    "test_fleet_outages.py",
+    "test_two_of_each.py",
+    "test_both_systems.py",
+}
 
 
 def ids(*, of: str, among: list[str]) -> set[str]:

@@ -53,6 +53,11 @@ class SoloProcess:
         return self.home / "journal.jsonl"
 
     @property
+    def urls(self) -> list[str]:
+        """The url of its one gateway, as a list like that of a fleet."""
+        return [self.url]
+
+    @property
     def pid(self) -> int:
         """The process id of the running solo."""
         if self._process is None:
