@@ -1,0 +1,154 @@
+"""Every command of the page about dead letters, in its order, on a solo with letters."""
+
+import asyncio
+import json
+import os
+import re
+import shlex
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from facilitair_client import Facilitair
+from facilitair_events.envelope import Envelope, to_headers
+from facilitair_events.keys import collaboration_key, task_key
+from facilitair_events.layout import topics_dir
+from facilitair_events.registry import Registry
+from facilitair_events.topics import AGENT_TASKS, COLLABORATION_INBOX
+from facilitair_messaging.ports import Message
+from facilitair_runtime.log_file import LogSettings, open_log
+from facilitair_testing.eventually import eventually
+from facilitair_testing.solo import SoloProcess
+from tools.markdown import blocks, commands
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "dead-letters.md"
+COLLABORATION = "a8443b19-13b7-5de8-9a7d-04d256dfe065"
+KEY = "dead-letters"
+"""The Idempotency-Key whose collaboration has that id."""
+
+READING = re.compile(r"dlq (ls|show|replay --topic(?!.*--yes))|facilitair show")
+"""What changes nothing, so that it can be asked again until the services have gone on."""
+
+
+def bad(topic, key, value, *, kind):
+    envelope = Envelope(
+        id=f"script-{value[:8]!r}", type=kind, source="script", time="2026-01-01T00:00:00.000Z",
+        subject=COLLABORATION, tenant="local", project="default", actor="script", correlation="s",
+    )  # fmt: skip
+    return Message(topic, key.encode(), value, to_headers(envelope))
+
+
+async def poison(home):
+    """What a script might write beside the API."""
+    registry = Registry.load(topics_dir())
+    inbox, task = collaboration_key("local", COLLABORATION), task_key("local", KEY, "assistant")
+    cancel = "facilitair.cancel.requested.v1"
+    async with (
+        open_log(home, registry, settings=LogSettings()) as log,
+        log.producer() as producer,
+    ):
+        await producer.send(
+            [
+                bad(COLLABORATION_INBOX, inbox, b'{"client_id":"ops-1","actor":7}', kind=cancel),
+                bad(COLLABORATION_INBOX, inbox, b'{"client_id"', kind=cancel),
+                bad(AGENT_TASKS, task, b"\xff no task", kind="facilitair.attempt.run.v1"),
+            ]
+        )
+
+
+class Session:
+    """Runs commands of the page as a user would."""
+
+    def __init__(self, home):
+        kept = {n: v for n, v in os.environ.items() if not n.startswith("FACILITAIR_")}
+        self._environment = kept | {"FACILITAIR_HOME": str(home)}
+
+    async def run(self, text):
+        """Exit code, stdout, and both outputs."""
+        command = text.replace(
+            ".venv/bin/facilitair", f"{shlex.quote(sys.executable)} -m facilitair_cli"
+        )
+        process = await asyncio.create_subprocess_exec(
+            "bash", "-c", command, env=self._environment, stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        out, err = await process.communicate()
+        return process.returncode, out.decode(), (out + err).decode()
+
+    async def check(self, command):
+        """Run it and find what the page shows in what it printed."""
+
+        async def shown():
+            code, _, text = await self.run(command.text)
+            assert code == 0, f"{command} ended with {code}:\n{text}"
+            self.last = text
+            return not absent(command.shown, text)
+
+        if READING.search(command.text):
+            await eventually(shown, timeout_s=60, what=f"{command} to print what the page shows")
+        elif not await shown():
+            pytest.fail(f"{command} did not print {absent(command.shown, self.last)}:\n{self.last}")
+
+    async def json(self, text):
+        return json.loads((await self.run(f".venv/bin/facilitair {text} --json"))[1])
+
+
+def normal(line):
+    return re.sub(r"\d[\d:.-]*", "N", " ".join(line.split()))
+
+
+def absent(shown, text):
+    """The lines of the page that were not printed; one that ends with … may go on."""
+    printed = Counter(normal(line) for line in text.splitlines())
+    found = []
+    for line in map(normal, shown):
+        start = line.removesuffix("…")
+        if not any(one == line or (start != line and one.startswith(start)) for one in printed):
+            found.append(line)
+    return found
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(300)
+async def test_every_command_of_the_page_does_what_the_page_says(tmp_path):
+    home = tmp_path / "home"
+    await poison(home)
+    solo, session = SoloProcess(home, ttft_ms=600_000), Session(home)
+    await solo.start()
+    try:
+        async with Facilitair(solo.url) as client:
+            asked = await client.submit("Wait.", workflow="answer", idempotency_key=KEY)
+            assert asked.id == COLLABORATION
+        for block in blocks(PAGE.read_text()):
+            for command in commands(block) if block.language == "console" else ():
+                await session.check(command)
+
+        letters = {row["id"]: row for row in await session.json("dlq ls --state all")}
+        states = [row["state"] for row in letters.values()]
+        assert sorted(states) == ["discarded", "open", "replayed", "replayed"]
+        (back,) = [row for row in letters.values() if row["state"] == "open"]
+        assert (back["parent"], back["replay"]) == ("collaboration-inbox-dlq:0:1", 1)
+        edited = await session.json("dlq show collaboration-inbox-dlq:0:0")
+        assert edited["value"]["json"] == {"client_id": "ops-1", "actor": 7}
+        assert edited["actions"][0]["value_sha256"]
+
+        code, out, text = await session.run(f".venv/bin/facilitair dlq replay {edited['id']}")
+        assert (code, out) == (3, "")
+        assert "--again" in text
+        code, _, text = await session.run(".venv/bin/facilitair dlq show agent-tasks-dlq:0:99")
+        assert code == 1
+        assert "facilitair dlq ls" in text
+        done = await session.json("dlq replay --topic collaboration-inbox --yes")
+        assert [row["id"] for row in done] == [back["id"]]
+    finally:
+        await solo.stop()
+
+
+def test_a_line_that_is_not_printed_is_found():
+    printed = "a  1\nagent-tasks[3]@0 cannot be read: because\n"
+    assert absent(["a 22", "agent-tasks[7]@1 cannot be read: …"], printed) == []
+    assert absent(["b", "agent-tasks[7]@1 cannot be read:"], printed) == [
+        "b", "agent-tasks[N]@N cannot be read:",
+    ]  # fmt: skip
