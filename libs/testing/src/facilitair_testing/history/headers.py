@@ -11,7 +11,7 @@ from facilitair_events.collaboration import PublicEvent
 from facilitair_events.envelope import header
 from facilitair_events.registry import DLQ_SUFFIX
 from facilitair_events.stream import AttemptReset, AttemptStarted, Token
-from facilitair_events.topics import COLLABORATION_STREAM
+from facilitair_events.topics import COLLABORATION_INBOX, COLLABORATION_STREAM
 from facilitair_testing.history.entries import Entry, collaboration_of, tenant_and_id, violation
 from facilitair_testing.history.index import Index
 from facilitair_testing.history.letters import letters_by_origin, origin_of
@@ -27,7 +27,7 @@ def r31_headers_say_what_is_needed(index: Index) -> Iterator[Violation]:
         if topic.endswith(DLQ_SUFFIX):
             continue
         for entry in entries:
-            if origin_of(entry.record) in given_up or _tombstone(entry):
+            if origin_of(entry.record) in given_up or _judged_elsewhere(entry):
                 continue
             fault = _fault(entry)
             if fault is not None:
@@ -35,8 +35,11 @@ def r31_headers_say_what_is_needed(index: Index) -> Iterator[Violation]:
                 yield violation("R31", entry, key=key, text=fault)
 
 
-def _tombstone(entry: Entry) -> bool:
-    return entry.record.value is None
+def _judged_elsewhere(entry: Entry) -> bool:
+    """Tombstones; and what a collaboration cannot read is told by what became of it (I13)."""
+    return entry.record.value is None or (
+        entry.data is None and entry.record.topic == COLLABORATION_INBOX
+    )
 
 
 def _fault(entry: Entry) -> str | None:
