@@ -39,7 +39,7 @@ class Pulse:
         waiting = self._waiting.get(viewer)
         while waiting:
             fault, since = waiting.pop()
-            self.waits.append(Wait(fault=fault, waited_s=self._now() - since))
+            self.waits.append(Wait(fault=fault, waited_s=round(self._now() - since, 3)))
 
     def ends(self, viewer: str) -> None:
         """A viewer saw the end."""

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from facilitair_testing.chaos.faults import Landed, SystemName
-from facilitair_testing.chaos.recovery import percentiles
+from facilitair_testing.chaos.recovery import Wait, percentiles
 
 LEAST_FAULTS: Final = 10
 LEAST_LOAD: Final = 0.9
@@ -41,7 +41,7 @@ class Result(Struct, frozen=True, kw_only=True):
     terminal: int
     finished: float
     violations: tuple[Breach, ...]
-    waits_s: tuple[float, ...]
+    waits: tuple[Wait, ...]
     unanswered: int
     duration_s: float
     ends: dict[str, int]
@@ -71,8 +71,21 @@ class Result(Struct, frozen=True, kw_only=True):
 
     @property
     def recovery(self) -> tuple[float, float]:
-        """Median and 95th percentile of the wait for the next event after a fault, in seconds."""
-        return percentiles(self.waits_s)
+        """Median and 95th percentile of the wait for the next event after a fault, in seconds.
+
+        Of every viewer that was watching when a fault was over.
+        """
+        return percentiles([wait.waited_s for wait in self.waits])
+
+    @property
+    def slowest(self) -> tuple[str, float]:
+        """The fault that viewers took the longest to recover from, and its 95th percentile."""
+        worst = ("", 0.0)
+        for number, one in enumerate(self.faults):
+            waits = [wait.waited_s for wait in self.waits if wait.fault == number]
+            if waits and percentiles(waits)[1] > worst[1]:
+                worst = (str(one.fault), percentiles(waits)[1])
+        return worst
 
     @property
     def passed(self) -> bool:
@@ -125,7 +138,7 @@ def table(results: Sequence[Result]) -> str:
 
 
 def _together(results: Sequence[Result]) -> tuple[str, ...]:
-    waits = [wait for result in results for wait in result.waits_s]
+    waits = [wait.waited_s for result in results for wait in result.waits]
     p50, p95 = percentiles(waits)
     landed: Counter[str] = sum((result.landed for result in results), Counter())
     kinds = ", ".join(f"{kind} {n}" for kind, n in sorted(landed.items()))

@@ -37,7 +37,6 @@ _HEAL_S: Final = 120.0
 
 _INJECT_S: Final = 180.0
 _STOP_GRACE_MS: Final = 20_000
-_SOLO_SKEW_MS: Final = 20_000
 
 
 class Order(Struct, frozen=True, kw_only=True):
@@ -75,7 +74,7 @@ async def run(order: Order, *, tell: Tell) -> Result:
         )
         landed = await _hurt(system, faults, crowd=crowd, pulse=pulse, tell=tell, order=order)
         trouble += await _heal(system, crowd)
-        violations = await _judged(system, journal_path)
+        violations = await _judged(system, journal_path, jumps_ms=_jumps_ms(system, landed))
         _write(order.folder / "violations.json", violations)
     return Result(
         seed=order.seed,
@@ -88,7 +87,7 @@ async def run(order: Order, *, tell: Tell) -> Result:
         terminal=crowd.terminal,
         finished=crowd.finished / order.load.collaborations,
         violations=tuple(_breach(violation) for violation in violations),
-        waits_s=tuple(round(wait.waited_s, 3) for wait in pulse.waits),
+        waits=tuple(pulse.waits),
         unanswered=pulse.unanswered(),
         duration_s=time.monotonic() - began,
         ends=dict(Counter(crowd.ends())),
@@ -169,7 +168,16 @@ async def _heal(system: AnySystem, crowd: Crowd) -> list[str]:
     return trouble
 
 
-async def _judged(system: AnySystem, journal: Path) -> list[Violation]:
+def _jumps_ms(system: AnySystem, landed: list[Landed]) -> int:
+    """By how much the clock of the log jumped: that of solo is its own, a broker's was left alone.
+
+    Ahead of a clock that jumped back by as much.
+    """
+    jumps = [abs(one.fault.amount) for one in landed if one.fault.kind == "skew" and one.evidence]
+    return round(2000 * max(jumps, default=0.0)) if system.name == "solo" else 0
+
+
+async def _judged(system: AnySystem, journal: Path, *, jumps_ms: int) -> list[Violation]:
     registry = Registry.load(topics_dir())
     async with system.open_log() as log:
         history = await read_history(
@@ -184,7 +192,8 @@ async def _judged(system: AnySystem, journal: Path) -> list[Violation]:
         history,
         lease_ms=system.lease_ms,
         stop_grace_ms=_STOP_GRACE_MS,
-        skew_ms=_SOLO_SKEW_MS if system.name == "solo" else 0,
+        skew_ms=jumps_ms,
+        jumps_ms=jumps_ms,
     )
 
 
