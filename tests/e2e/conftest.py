@@ -13,6 +13,9 @@ from facilitair_testing.solo import SoloProcess
 MakeSolo = Callable[..., SoloProcess]
 MakeSystem = Callable[..., SoloProcess | FleetSystem]
 
+UNANSWERED_S = 15
+"""Well above the session of the tests, so that a member that is stopped for shorter is left."""
+
 SCALE = {"orchestrator": 2, "agent-worker": 2, "gateway": 2}
 
 
@@ -50,6 +53,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FleetProcess]:
     """One fleet for all tests, with two of each service; its end leaves no process behind."""
     require_kafka()
     process = FleetProcess(tmp_path_factory.mktemp("fleet") / "home", scale=SCALE)
+    process.environment["FACILITAIR_SUPERVISOR_UNANSWERED_S"] = str(UNANSWERED_S)
     try:
         process.start()
         yield process

@@ -62,6 +62,26 @@ async def test_kill_9_in_mid_run_is_made_good(fleet: FleetProcess, service: str)
     assert max(calls.values()) == 1
 
 
+async def test_i14_services_that_stand_still_are_noticed_and_started_again(
+    fleet: FleetProcess,
+) -> None:
+    stopped = {name: fleet.pid_of(name) for name in ("orchestrator-0", "agent-worker-0")}
+    for pid in stopped.values():
+        os.kill(pid, signal.SIGSTOP)
+    transcript, watching = await started(fleet)
+    async with asyncio.timeout(90):
+        await watching
+    assert transcript.status == "completed"
+
+    def said() -> str:
+        return (fleet.home / "launcher.log").read_text()
+
+    for name in stopped:
+        wanted = f"{name} does not answer for"
+        await eventually(lambda wanted=wanted: wanted in said(), timeout_s=90, what=wanted)
+    await fleet.back(stopped)
+
+
 async def test_a_killed_broker_comes_back_at_its_address(fleet: FleetProcess) -> None:
     transcript, watching = await started(fleet)
     pid, address = fleet.kafka_pid, fleet.kafka_address

@@ -25,6 +25,9 @@ from facilitair_workflows.reducing.draft import TERMINAL, Draft
 KNOWN_LOGIC: Final = 1
 """The newest version in this code; behaviour that changes is guarded by ``state.logic`` (R9)."""
 
+_FIRST_LOGIC: Final = 1
+"""What a request keeps that nobody could read: the same in every version of this code."""
+
 _LIMITS: Final = {
     "state_too_large": "the state would not fit its snapshot; use fewer steps or longer texts",
     "output_too_large": "an event would not fit its record; ask for shorter answers",
@@ -87,7 +90,7 @@ def _unreadable_request(received: Received, parked: Parked) -> Result:
         project="unknown",
         actor="unknown",
         status="queued",
-        logic=KNOWN_LOGIC,
+        logic=_FIRST_LOGIC,
         workflow="",
         workflow_version="",
         body_digest="",

@@ -1,0 +1,1 @@
+"""Golden inboxes: what ``decide`` answered, kept for ever and replayed byte for byte (R9)."""

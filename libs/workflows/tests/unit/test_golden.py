@@ -1,0 +1,144 @@
+"""R9: what ``decide`` made of inboxes of the past it makes of them for ever, byte for byte."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from facilitair_events.decision import Decision, Received
+from facilitair_events.state import CollaborationState
+from facilitair_events.types import NAMES, kind_of
+from facilitair_testing.golden.files import Decide, differences, folder, read, written
+from facilitair_testing.golden.shapes import SHAPES, story_of
+from facilitair_testing.inbox import reloaded
+from facilitair_workflows.decide import KNOWN_LOGIC, decide
+from facilitair_workflows.reducing import ending, progress, requests, results
+
+FILES = [
+    path for logic in range(1, KNOWN_LOGIC + 1) for path in sorted(folder(logic).glob("*.jsonl"))
+]
+MOST_BYTES = 1_500_000
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_r9_a_golden_inbox_is_answered_byte_for_byte(path) -> None:
+    assert list(differences(read(path))) == []
+
+
+def _by_new_owners(state: CollaborationState | None, received: Received) -> Any:
+    return decide(reloaded(state), received)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_r9_also_when_every_record_has_another_owner(path) -> None:
+    assert list(differences(read(path), by=_by_new_owners)) == []
+
+
+def test_r9_every_shape_is_kept_for_every_version() -> None:
+    for logic in range(1, KNOWN_LOGIC + 1):
+        assert {path.stem for path in folder(logic).glob("*.jsonl")} >= set(SHAPES)
+    assert sum(path.stat().st_size for path in FILES) < MOST_BYTES
+
+
+@pytest.mark.parametrize("name", sorted(SHAPES))
+def test_a_shape_still_tells_what_its_file_holds(name: str) -> None:
+    story = story_of(SHAPES[name], logic=1)
+    assert written(story.records) == (folder(1) / f"{name}.jsonl").read_bytes()
+
+
+def test_the_shapes_reach_every_event_that_decide_can_emit() -> None:
+    """Measured against its own source, so that a new kind of event asks for a new shape."""
+    reached = {event.type for path in FILES for line in read(path) for event in line.then.events}
+    emitted = {
+        name
+        for module in (ending, progress, requests, results)
+        for value in vars(module).values()
+        if (name := NAMES.get(value) if isinstance(value, type) else None) and _is_event(value)
+    }
+    assert {kind_of(name) for name in emitted - reached} == set()
+
+
+def _is_event(struct: type) -> bool:
+    return struct.__module__ == "facilitair_events.collaboration" and hasattr(struct, "seq")
+
+
+Mutant = Callable[[Decision[CollaborationState]], Decision[CollaborationState]]
+
+
+def _state(decision: Decision[CollaborationState], **changes: Any) -> Any:
+    if decision.state is None:
+        return decision
+    return replace(decision, state=replace(decision.state, **changes))
+
+
+def _later_timers(decision: Decision[CollaborationState]) -> Any:
+    if decision.state is None:
+        return decision
+    timers = tuple(replace(timer, due_ms=timer.due_ms + 1) for timer in decision.state.timers)
+    return _state(decision, timers=timers)
+
+
+MUTANTS: dict[str, Mutant] = {
+    "an event is not emitted": lambda d: replace(d, events=d.events[:-1]),
+    "events change places": lambda d: replace(d, events=d.events[::-1]),
+    "a command is sent twice": lambda d: replace(d, commands=(*d.commands, *d.commands[:1])),
+    "a command goes elsewhere": lambda d: replace(
+        d, commands=tuple(replace(c, topic="agent-tasks-batch") for c in d.commands)
+    ),
+    "nobody is answered": lambda d: replace(d, replies=()),
+    "timers are due a millisecond later": _later_timers,
+    "the state forgets who cancelled": lambda d: _state(d, clients=()),
+    "the state is another one, and nothing else": lambda d: _state(d, project="another"),
+}
+
+
+@pytest.mark.parametrize("what", MUTANTS)
+def test_r9_a_decide_that_behaves_otherwise_is_told(what: str) -> None:
+    def mutated(state: CollaborationState | None, received: Received) -> Any:
+        return MUTANTS[what](decide(state, received))
+
+    assert any(list(differences(read(path), by=mutated)) for path in FILES)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "value"),
+    [
+        (ending, "GRACE_MS", 14_999),
+        (requests, "DEFINITION_LIMIT_BYTES", 100),
+        (results, "for_state", lambda text: text),
+        (requests, "view_of", lambda *_args, **_named: None),
+    ],
+)
+def test_r9_a_small_change_inside_decide_is_told(monkeypatch, module, name, value) -> None:
+    monkeypatch.setattr(module, name, value)
+    assert any(list(differences(read(path))) for path in FILES)
+
+
+def test_a_difference_is_told_with_both_bytes() -> None:
+    def mutated(state: CollaborationState | None, received: Received) -> Any:
+        decision = decide(state, received)
+        return replace(decision, replies=())
+
+    [told] = differences(read(folder(1) / "linear.jsonl"), by=mutated)
+    assert told.startswith("record 0 (facilitair.collaboration.requested.v1): other replies\n")
+    assert '"outcome":"accepted"' in told
+    assert told.endswith("now []")
+
+
+def test_a_decide_that_raises_is_told() -> None:
+    def raising(_state: Any, _received: Received) -> Any:
+        raise KeyError
+
+    decide_of: Decide = raising
+    [told] = differences(read(folder(1) / "linear.jsonl"), by=decide_of)
+    assert "record 0 raises KeyError" in told
+
+
+def test_r9_a_request_that_nobody_could_read_keeps_the_first_version(monkeypatch) -> None:
+    """Else an orchestrator of tomorrow would leave a state at which one of today stops."""
+    monkeypatch.setattr("facilitair_workflows.decide.KNOWN_LOGIC", KNOWN_LOGIC + 1)
+    [first, *_] = read(folder(1) / "parked-at-the-first-record.jsonl")
+    state = decide(None, first.received()).state
+    assert state is not None
+    assert state.logic == 1

@@ -1,0 +1,81 @@
+"""Write golden inboxes for shapes that have none (`python -m tools.golden`).
+
+What `decide` made of an inbox is kept for ever: a file that lies there already is never touched.
+When a test says that an answer changed, guard the change by `state.logic` instead.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from facilitair_testing.golden.files import GOLDEN, folder, written
+from facilitair_testing.golden.shapes import SHAPES, story_of
+from facilitair_testing.golden.story import Shape
+from facilitair_workflows.decide import KNOWN_LOGIC
+from tools.git_files import at_ref
+
+
+class GoldenExistsError(Exception):
+    """An inbox of that name is kept already."""
+
+    def __init__(self, *, path: Path) -> None:
+        super().__init__(
+            f"{path} is kept for ever and is not written again; guard what changed in decide by"
+            " state.logic, or add another shape"
+        )
+
+
+def rewritten(root: Path, ref: str) -> list[str]:
+    """The golden inboxes of a commit that are other bytes now, or gone. Raises GitError."""
+    kept = at_ref(root, ref, GOLDEN)
+    return [
+        name
+        for name, content in sorted(kept.items())
+        if not (root / name).exists() or (root / name).read_bytes() != content
+    ]
+
+
+def write_missing(into: Path, shapes: Mapping[str, Shape], *, logic: int) -> list[str]:
+    """Write every shape that has no file there; returns their names."""
+    missing = [name for name in sorted(shapes) if not _file(into, name).exists()]
+    for name in missing:
+        write(into, name, shapes[name], logic=logic)
+    return missing
+
+
+def write(into: Path, name: str, shape: Shape, *, logic: int) -> None:  # noqa: PLR0917 - where, what
+    """Write one shape. Raises GoldenExistsError for one that is there."""
+    into.mkdir(parents=True, exist_ok=True)
+    content = written(story_of(shape, logic=logic).records)
+    try:
+        with _file(into, name).open("xb") as file:
+            file.write(content)
+    except FileExistsError:
+        raise GoldenExistsError(path=_file(into, name)) from None
+
+
+def main(argv: Sequence[str]) -> int:
+    """Write what is missing, or the shapes that are named; exit code 1 when one is there."""
+    parser = argparse.ArgumentParser(prog="python -m tools.golden", description=__doc__)
+    parser.add_argument("shape", nargs="*", choices=[[], *sorted(SHAPES)], help="All by default.")
+    parser.add_argument("--logic", type=int, default=KNOWN_LOGIC, help="The version they keep.")
+    arguments = parser.parse_args(argv)
+    into = folder(arguments.logic)
+    try:
+        for name in arguments.shape:
+            write(into, name, SHAPES[name], logic=arguments.logic)
+    except GoldenExistsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    names = arguments.shape or write_missing(into, SHAPES, logic=arguments.logic)
+    sys.stdout.write(f"{len(names)} written, {len(SHAPES) - len(names)} kept as they are\n")
+    return 0
+
+
+def _file(into: Path, name: str) -> Path:
+    return into / f"{name}.jsonl"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
