@@ -54,6 +54,17 @@ class NotAssignedError(MessagingError):
         super().__init__(f"{topic}[{partition}] is not assigned")
 
 
+class MemberFencedError(MessagingError):
+    """Another live process joined the group under the static name of this one (R2)."""
+
+    def __init__(self, *, group: str, member: str) -> None:
+        self.member = member
+        super().__init__(
+            f"another process joined group {group!r} as {member!r} after this one, and lives; "
+            "give every process a member name of its own, or stop one of the two"
+        )
+
+
 class CommitRefusedError(MessagingError):
     """This member no longer owns what it tried to commit."""
 

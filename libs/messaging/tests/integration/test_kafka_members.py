@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from facilitair_messaging.adapters.kafka import KafkaLog, Timing
-from facilitair_messaging.errors import CommitRefusedError
+from facilitair_messaging.errors import CommitRefusedError, MemberFencedError
 from facilitair_messaging.ports import Message, TopicPartition
 from facilitair_testing.eventually import eventually
 from facilitair_testing.topics import topic_spec
@@ -232,3 +232,25 @@ async def test_leaving_while_the_broker_is_frozen_takes_no_longer_than_its_time(
             began = time.monotonic()
         assert time.monotonic() - began < TIMING.stop_s + 2
         own_kafka.resume()
+
+
+async def test_r2_the_older_of_two_processes_with_one_name_stops_and_says_why(
+    kafka_bootstrap, world
+):
+    log, spec = world
+    started = asyncio.Event()
+
+    async def older():
+        async with joined(log, spec, "twin") as consumer:
+            await poll_until(consumer, lambda: len(consumer.assignment()) == 2)
+            started.set()
+            await poll_until(consumer, lambda: False, timeout_s=60)
+
+    running = asyncio.create_task(older())
+    await started.wait()
+    async with member_process(kafka_bootstrap, spec, "twin") as newer:
+        await newer.until(lambda told: told.held() == {0, 1})
+        with pytest.raises(MemberFencedError, match=r"'twin'.*a member name of its own"):
+            await running
+        assert newer.held() == {0, 1}
+        assert newer.process.returncode is None

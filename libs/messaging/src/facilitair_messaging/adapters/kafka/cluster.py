@@ -97,6 +97,15 @@ class Cluster:
             read=requests.committed,
         )
 
+    async def member_ids(self, group: str) -> set[str]:
+        """The ids of the members of a group; each join without an id makes a new one."""
+        return await self.of_coordinator(
+            group,
+            wanted=f"members of group {group!r}",
+            request=requests.members_request(group),
+            read=requests.member_ids,
+        )
+
     async def of_any(self, wanted: str, *, request: Any, read: Callable[[Any], T]) -> T:
         """Ask any broker; it passes on what the controller has to do."""
 

@@ -14,8 +14,9 @@ from facilitair_messaging.adapters.kafka.errors import (
     KafkaClosedError,
     as_log_error,
 )
-from facilitair_messaging.adapters.kafka.fetching import Fetches
-from facilitair_messaging.adapters.kafka.membership import commit
+from facilitair_messaging.adapters.kafka.fetching import Fetches, Pace
+from facilitair_messaging.adapters.kafka.membership import commit, member_id
+from facilitair_messaging.adapters.kafka.namesakes import Name
 from facilitair_messaging.adapters.kafka.starting import Starts
 from facilitair_messaging.adapters.kafka.timing import Timing
 from facilitair_messaging.errors import (
@@ -43,14 +44,23 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]
     """
 
     def __init__(
-        self, *, consumer: Any, cluster: Cluster, group: str, callbacks: Callbacks, timing: Timing
+        self,
+        *,
+        consumer: Any,
+        cluster: Cluster,
+        group: str,
+        name: Name,
+        callbacks: Callbacks,
+        timing: Timing,
     ) -> None:
         self._consumer = consumer
+        self._name = name
+        self._member_id = ""
         self._cluster = cluster
         self._group = group
         self._callbacks = callbacks
         self._timing = timing
-        self._fetches = Fetches(consumer)
+        self._fetches = Fetches(consumer, pace=Pace(timing.consumer_wait_ms, timing.idle_wait_ms))
         self._starts = Starts(cluster=cluster, group=group)
         self._held: Partitions = frozenset()
         self._paused: set[TopicPartition] = set()
@@ -58,8 +68,23 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self._failure: Exception | None = None
         self._closed = False
 
-    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002
-        """Called by aiokafka before every rebalance, with all that was held."""
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002
+        """Called by aiokafka before it joins, with all that was held.
+
+        It joins when this returns, which is never when the name is somebody else's now. Nothing is
+        late by that (R5): a member that still is one is not held up.
+        """
+        self._let_go()
+        lost, self._member_id = self._member_id, ""
+        if not lost or member_id(self._consumer) == lost:
+            return
+        fenced = await self._name.check(lost)
+        if fenced is not None:
+            self._failure = self._failure or fenced
+            self._fetches.change()
+            await asyncio.Event().wait()
+
+    def _let_go(self) -> None:
         lost, self._held = self._held, frozenset()
         self._starts.forget()
         self._paused.clear()
@@ -71,6 +96,7 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]
         """Called by aiokafka after every rebalance."""
         if self._closed:
             return
+        self._member_id = member_id(self._consumer)
         self._held = frozenset(TopicPartition(*tp) for tp in assigned)
         if self._held:
             self._call(self._callbacks.on_assigned, self._held)
@@ -102,6 +128,7 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]
     def pause(self, tps: Iterable[TopicPartition]) -> None:
         chosen = self._held.intersection(tps)
         self._paused |= chosen
+        self._fetches.hurry()
         self._consumer.pause(*(KafkaPartition(*tp) for tp in chosen))
 
     def resume(self, tps: Iterable[TopicPartition]) -> None:
@@ -131,7 +158,7 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]
     def close(self) -> None:
         """Give everything back; a waiting poll raises KafkaClosedError."""
         self._closed = True
-        self.on_partitions_revoked(self._held)
+        self._let_go()
 
     def raise_failure(self) -> None:
         """Raise what a callback raised."""
@@ -140,6 +167,8 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _take(self, max_records: int) -> list[Record]:
         ready = self._held - self._paused
+        if not self._paused:
+            self._fetches.settle()
         try:
             return await self._fetches.take(ready, max_records=max_records)
         except kafka.NoOffsetForPartitionError:

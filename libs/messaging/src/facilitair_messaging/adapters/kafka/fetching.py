@@ -7,27 +7,55 @@ cancelled. So it is only asked for what is there, and the waiting is done here.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from aiokafka import TopicPartition as KafkaPartition
 
 from facilitair_messaging.ports import Record, TopicPartition
 
+IDLE_AFTER_S: Final = 2.0
+"""Who works has something more often; who has not had anything for so long may wait longer."""
+
+
+class Pace(NamedTuple):
+    """How long a fetch waits at the broker for a first record, in ms.
+
+    ``busy_ms`` bounds what a change costs: a partition that is resumed, sought or newly assigned
+    is only part of the next fetch (M6). ``idle_ms`` is for when there was none for a while: it is
+    what an idle process costs, and a first record still ends a wait at once.
+    """
+
+    busy_ms: int
+    idle_ms: int
+
 
 class Fetches:
-    """What an aiokafka consumer has fetched.
+    """What an aiokafka consumer has fetched, and how long its fetches wait for more.
 
     It uses some of its private parts, all of them here: its release is pinned for that.
     """
 
-    def __init__(self, consumer: Any) -> None:
+    def __init__(self, consumer: Any, *, pace: Pace) -> None:
         self._consumer = consumer
+        self._pace = pace
+        self._moved_at = time.monotonic()
         self._changed = asyncio.get_running_loop().create_future()
 
     def change(self) -> None:
         """What may be returned has changed: a waiting poll looks again."""
+        self.hurry()
         if not self._changed.done():
             self._changed.set_result(None)
+
+    def settle(self) -> None:
+        """Let fetches wait longer once nothing has moved for a while."""
+        if time.monotonic() - self._moved_at >= IDLE_AFTER_S:
+            self._consumer._fetcher._fetch_max_wait_ms = self._pace.idle_ms
+
+    def hurry(self) -> None:
+        """Something moved, so more may follow: from the next fetch on waits are short."""
+        self._moved_at = time.monotonic()
+        self._consumer._fetcher._fetch_max_wait_ms = self._pace.busy_ms
 
     async def take(self, tps: Iterable[TopicPartition], *, max_records: int) -> list[Record]:
         """What is there of these partitions. Raises aiokafka's errors of positions and access."""
@@ -36,6 +64,8 @@ class Fetches:
             self._stay()
             return []
         found = await self._consumer.getmany(*wanted, timeout_ms=0, max_records=max_records)
+        if found:
+            self.hurry()
         return [_record(fetched) for records in found.values() for fetched in records]
 
     async def poll(

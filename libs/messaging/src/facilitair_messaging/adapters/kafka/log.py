@@ -9,12 +9,14 @@ from facilitair_messaging.adapters.kafka.admin import KafkaAdmin
 from facilitair_messaging.adapters.kafka.cluster import Cluster, connected
 from facilitair_messaging.adapters.kafka.connection import Connection
 from facilitair_messaging.adapters.kafka.consumer import Callbacks, KafkaConsumer
+from facilitair_messaging.adapters.kafka.fetching import Pace
 from facilitair_messaging.adapters.kafka.membership import (
     group_consumer,
     leave,
     plain_consumer,
     started,
 )
+from facilitair_messaging.adapters.kafka.namesakes import Name
 from facilitair_messaging.adapters.kafka.producer import KafkaProducer
 from facilitair_messaging.adapters.kafka.reader import KafkaReader
 from facilitair_messaging.adapters.kafka.timing import Timing
@@ -88,20 +90,24 @@ class KafkaLog:
         for topic in topics:
             await self._cluster.partitions(topic)
         client = group_consumer(self._connection, group=group, member=member)
+        timing = self._connection.timing
         async with started(self._connection, client):
             consumer = KafkaConsumer(
                 consumer=client,
                 cluster=self._cluster,
                 group=group,
+                name=Name(
+                    cluster=self._cluster, group=group, member=member, session_s=timing.session_s
+                ),
                 callbacks=Callbacks(on_assigned, on_revoked),
-                timing=self._connection.timing,
+                timing=timing,
             )
             client.subscribe(list(topics), listener=consumer)
             try:
                 yield consumer
             finally:
                 consumer.close()
-                await leave(client, group=group, timeout_s=self._connection.timing.stop_s)
+                await leave(client, group=group, timeout_s=timing.stop_s)
         consumer.raise_failure()
 
     @asynccontextmanager
@@ -109,7 +115,13 @@ class KafkaLog:
         """As the port says. Raises LogUnavailableError and LogAccessError."""
         client = plain_consumer(self._connection)
         async with started(self._connection, client):
-            reader = KafkaReader(consumer=client, cluster=self._cluster, topics=self._topics)
+            timing = self._connection.timing
+            reader = KafkaReader(
+                consumer=client,
+                cluster=self._cluster,
+                topics=self._topics,
+                pace=Pace(timing.reader_wait_ms, timing.idle_wait_ms),
+            )
             try:
                 yield reader
             finally:

@@ -70,6 +70,11 @@ async def started(connection: Connection, consumer: Any) -> AsyncIterator[None]:
         await _drop(consumer)
 
 
+def member_id(consumer: Any) -> str:
+    """The id that the group knows this member by; empty when it knows it no more."""
+    return str(consumer._coordinator.member_id)
+
+
 async def leave(consumer: Any, *, group: str, timeout_s: float) -> None:
     """Stop coordinating, and tell the group so that others take over at once.
 

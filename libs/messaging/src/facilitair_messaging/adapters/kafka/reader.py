@@ -8,7 +8,7 @@ from aiokafka import errors as kafka
 
 from facilitair_messaging.adapters.kafka.cluster import Cluster
 from facilitair_messaging.adapters.kafka.errors import KafkaClosedError, as_log_error
-from facilitair_messaging.adapters.kafka.fetching import Fetches
+from facilitair_messaging.adapters.kafka.fetching import Fetches, Pace
 from facilitair_messaging.adapters.kafka.requests import EARLIEST
 from facilitair_messaging.adapters.kafka.topics import Topics
 from facilitair_messaging.errors import OffsetOutOfRangeError
@@ -18,11 +18,11 @@ from facilitair_messaging.ports import Record, TopicPartition
 class KafkaReader:
     """A reader of any partitions; while the cluster is away it finds nothing, and then goes on."""
 
-    def __init__(self, *, consumer: Any, cluster: Cluster, topics: Topics) -> None:
+    def __init__(self, *, consumer: Any, cluster: Cluster, topics: Topics, pace: Pace) -> None:
         self._consumer = consumer
         self._cluster = cluster
         self._topics = topics
-        self._fetches = Fetches(consumer)
+        self._fetches = Fetches(consumer, pace=pace)
         self._assigned: dict[TopicPartition, int] = {}
         self._unchecked: set[str] = set()
         self._closed = False
@@ -63,6 +63,7 @@ class KafkaReader:
             self._unchecked.discard(topic)
 
     async def _take(self, max_records: int) -> list[Record]:
+        self._fetches.settle()
         try:
             return await self._fetches.take(self._assigned, max_records=max_records)
         except kafka.OffsetOutOfRangeError as error:

@@ -5,7 +5,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from aiokafka.errors import for_code
-from aiokafka.protocol.admin import CreateTopicsRequest, DescribeConfigsRequest
+from aiokafka.protocol.admin import (
+    CreateTopicsRequest,
+    DescribeConfigsRequest,
+    DescribeGroupsRequest,
+)
 from aiokafka.protocol.commit import OffsetCommitRequest, OffsetFetchRequest
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.offset import OffsetRequest
@@ -134,6 +138,19 @@ def committed(response: Any) -> dict[TopicPartition, int]:
             if offset != _NOT_COMMITTED:
                 found[TopicPartition(topic, number)] = offset
     return found
+
+
+def members_request(group: str) -> DescribeGroupsRequest:
+    """Ask who is in a group."""
+    return DescribeGroupsRequest([group])
+
+
+def member_ids(response: Any) -> set[str]:
+    """Read the answer. Raises the group's error."""
+    (described,) = response.groups
+    code, group, _, _, _, members, *_ = described
+    check(code, f"members of {group}")
+    return {member_id for member_id, *_ in members}
 
 
 def move_request(group: str, moved: Mapping[TopicPartition, int]) -> OffsetCommitRequest:

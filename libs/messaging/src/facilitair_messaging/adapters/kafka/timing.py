@@ -18,6 +18,7 @@ class Timing(Struct, frozen=True, kw_only=True):
     ``consumer_wait_ms``: longest wait of a fetch by a group member; a resumed partition delivers
     after up to this (M6).
     ``reader_wait_ms``: the same for readers, which do not pause; it delays a new assignment.
+    ``idle_wait_ms``: both, once nothing has moved for a while and nothing is paused.
     """
 
     connect_s: float = 10.0
@@ -29,6 +30,7 @@ class Timing(Struct, frozen=True, kw_only=True):
     heartbeat_s: float = 1.0
     consumer_wait_ms: int = 20
     reader_wait_ms: int = 100
+    idle_wait_ms: int = 250
 
     @classmethod
     def for_tests(cls) -> Self:
