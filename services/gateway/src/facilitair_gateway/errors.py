@@ -210,6 +210,17 @@ class LettersUnreadError(GatewayError):
         super().__init__(f"{topic} is long and still being read; ask again in a moment")
 
 
+class LetterUnsureError(GatewayError):
+    """The log did not confirm what was to be done about a dead letter."""
+
+    def __init__(self, *, letter: str, timeout_s: float) -> None:
+        super().__init__(
+            f"the log did not confirm it within {timeout_s:g} s, so it may or may not be done;"
+            f" facilitair dlq show {letter} tells what was noted, and while it is open it may be"
+            " put back again without harm"
+        )
+
+
 class FrameError(GatewayError):
     """A message of a client on a WebSocket cannot be used."""
 

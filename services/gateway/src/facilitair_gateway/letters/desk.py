@@ -13,8 +13,8 @@ from facilitair_events.envelope import Envelope, timestamp
 from facilitair_events.letters import LetterDiscarded, LetterReplayed
 from facilitair_events.requests import Fault
 from facilitair_gateway.errors import (
-    AppendUnknownError,
     ConflictError,
+    LetterUnsureError,
     RequestFaultsError,
     UnknownLetterError,
 )
@@ -64,7 +64,7 @@ class LetterDesk:
     putting it back again is harmless, as readers know a repeat by its id.
     Two gateways that are asked at one moment may both put a letter back; the first note counts.
     Every method raises UnknownLetterError for what is no letter, LettersUnreadError, and those that
-    act ConflictError for a letter that is closed, AppendUnknownError when the log did not confirm.
+    act ConflictError for a letter that is closed, LetterUnsureError when the log did not confirm.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class LetterDesk:
             )
             if dry_run:
                 return planned
-            ack = await self._append(built)
+            ack = await self._append(built, letter)
             note = LetterReplayed(
                 letter=letter.id,
                 by=by.actor,
@@ -175,9 +175,9 @@ class LetterDesk:
         )
         built = message(topic=letter.place.topic, key="", data=note, envelope=envelope)
         # The letter's own key, whatever its bytes are: its notes stand behind it in one order.
-        await self._append(replace(built, key=letter.record.key or b""))
+        await self._append(replace(built, key=letter.record.key or b""), letter)
 
-    async def _append(self, built: Message) -> Ack:
+    async def _append(self, built: Message, letter: Letter) -> Ack:
         try:
             async with asyncio.timeout(self._timeout_s):
                 return (await self._producer.send([built]))[0]
@@ -185,7 +185,7 @@ class LetterDesk:
             fault = Fault(code="record_refused", message=str(error))
             raise RequestFaultsError(faults=(fault,)) from error
         except (TimeoutError, ProduceUnknownError) as error:
-            raise AppendUnknownError(timeout_s=self._timeout_s) from error
+            raise LetterUnsureError(letter=letter.id, timeout_s=self._timeout_s) from error
 
 
 def _check_open(letter: Letter, standing: Standing, *, again: bool) -> None:

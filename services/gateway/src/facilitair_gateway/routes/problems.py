@@ -146,6 +146,7 @@ _STATUS: Final[dict[type[errors.GatewayError], tuple[HTTPStatus, str]]] = {
     errors.UnknownTenantError: (HTTPStatus.NOT_FOUND, "tenant_not_found"),
     errors.UnknownKeyError: (HTTPStatus.NOT_FOUND, "key_not_found"),
     errors.UnknownLetterError: (HTTPStatus.NOT_FOUND, "letter_not_found"),
+    errors.LetterUnsureError: (HTTPStatus.SERVICE_UNAVAILABLE, "not_confirmed"),
     errors.LettersUnreadError: (HTTPStatus.SERVICE_UNAVAILABLE, "letters_unread"),
     errors.ConflictError: (HTTPStatus.CONFLICT, "conflict"),
     errors.FrameTypeUnknownError: (HTTPStatus.BAD_REQUEST, "frame_type_unknown"),
