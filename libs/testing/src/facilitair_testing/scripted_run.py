@@ -28,6 +28,7 @@ from facilitair_messaging.errors import UnreadableRecordError
 from facilitair_messaging.messages import caused_by, message
 from facilitair_messaging.partitioning import partition_of
 from facilitair_messaging.ports import Message, Record, TopicPartition
+from facilitair_runtime.reducing.outputs import Outputs
 from facilitair_runtime.reducing.states import snapshot
 from facilitair_testing.history.replaying import REDUCER, Fold
 from facilitair_testing.history.types import ClientLine, History, ProviderLine
@@ -69,6 +70,7 @@ class ScriptedRun:
         self.folds: dict[str, Fold] = {}
         self.tasks: list[Task] = []
         self._decided: dict[TopicPartition, int] = {}
+        self._last = Outputs()
         self.numbers = count(1)
 
     def append(self, messages: Sequence[Message], *, after_ms: int = 1) -> list[Record]:
@@ -167,6 +169,22 @@ class ScriptedRun:
         self.decide()
         return record
 
+    def repeat(self) -> None:
+        """An owner that was stopped wakes up and writes the last outputs again."""
+        self.append(self._last.first)
+        self.append(self._last.second)
+        self.decide()
+
+    def status(self, ident: str) -> str:
+        """How a collaboration stands."""
+        held = self.folds[collaboration_key(TENANT, ident)].standing.held
+        return "" if held is None else held.state.status
+
+    def timers(self, ident: str) -> list[str]:
+        """What the orchestrator waits for."""
+        held = self.folds[collaboration_key(TENANT, ident)].standing.held
+        return [] if held is None else [timer.name for timer in held.state.timers]
+
     def decide(self) -> None:
         """Handle everything that is new in the inbox, snapshot and commit."""
         while any(self._decide_next(tp) for tp in list(self.log)):
@@ -181,6 +199,7 @@ class ScriptedRun:
         fold = self.folds.setdefault(key, Fold(key, blobs={}, limits=self.limits))
         outcome = fold.take(record)
         letters = [] if outcome.error is None else [_letter(record, outcome.error)]
+        self._last = outcome.outputs
         self.append([*outcome.outputs.first, *letters])
         for written in self.append(outcome.outputs.second):
             if written.topic in (AGENT_TASKS, AGENT_TASKS_BATCH):

@@ -101,10 +101,21 @@ class ScriptedWorker:
         )  # fmt: skip
         self.report(task, [attempt])
 
-    def lose(self, task: Task, *texts: str, watcher: "ScriptedWorker") -> None:
+    def lose(self, task: Task, *texts: str, watcher: "ScriptedWorker") -> str:
         """It goes silent in the middle of its answer, and ``watcher`` declares it (R20)."""
-        self.begin(task, *texts)
+        nonce = self.begin(task, *texts)
         self.declare(task, watcher=watcher)
+        return nonce
+
+    def wake(self, task: Task, *texts: str, nonce: str) -> None:
+        """It was only stopped: it writes on, all of ``texts`` by now, and reports what it cost."""
+        self.write(task, *texts)
+        text = inline("".join(texts))
+        attempt = AttemptReported(
+            path=task.data.path, attempt=task.data.attempt, outcome="completed", output=text
+        )
+        self.report(task, [self.called(task, output=text, request_digest="q"), attempt])
+        self.done(task, nonce, outcome="completed")
 
     def lose_result(self, task: Task, *texts: str, digest: str, watcher: "ScriptedWorker") -> None:
         """It dies between the report of its call and that of its attempt."""
