@@ -1,4 +1,4 @@
-"""What ``tenants`` and ``keys`` do. A key itself is printed once, and only to stdout."""
+"""What ``tenants``, ``keys`` and ``logic`` do. A key itself is printed once, and only to stdout."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from facilitair_cli.exits import ExitCode
 from facilitair_cli.screens import json_text, note
 from facilitair_cli.talking import ask, ask_once
 from facilitair_cli.terminal_text import one_line
-from facilitair_client import IssuedKey, Key, Tenant
+from facilitair_client import IssuedKey, Key, Logic, Tenant
 
 _NAME_CHARS: Final = 40
 
@@ -72,6 +72,23 @@ async def revoke_key(key_id: str, attached: Attachment, *, as_json: bool) -> int
     """End a key and tell it."""
     ended = await ask(attached, lambda client: client.admin.revoke_key(key_id))
     return _tell(ended, [_key_line(ended)], as_json=as_json)
+
+
+async def show_logic(attached: Attachment, *, as_json: bool) -> int:
+    """Tell which version of the reducer is active."""
+    found = await ask(attached, lambda client: client.admin.logic())
+    return _tell(found, [_logic_line(found)], as_json=as_json)
+
+
+async def activate_logic(version: int, attached: Attachment, *, as_json: bool) -> int:
+    """Activate a version and tell it."""
+    found = await ask(attached, lambda client: client.admin.activate_logic(version))
+    return _tell(found, [_logic_line(found)], as_json=as_json)
+
+
+def _logic_line(found: Logic) -> str:
+    newer = "" if found.known <= found.active else f"; the gateway knows up to {found.known}"
+    return f"logic {found.active} is active{newer}"
 
 
 def _tenant_line(row: Tenant) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from facilitair_cli import dlq, keys, tenants
+from facilitair_cli import dlq, keys, logic, tenants
 from facilitair_cli.attaching import Attachment
 from facilitair_cli.commanding import JsonOption, finish, with_gateway
 from facilitair_cli.environment import check_environment
@@ -222,6 +222,7 @@ for _kind in ("workflows", "agents", "models"):
 
 app.add_typer(tenants.app, name="tenants")
 app.add_typer(keys.app, name="keys")
+app.add_typer(logic.app, name="logic")
 app.add_typer(dlq.app, name="dlq")
 
 topics_app = typer.Typer(help="The topics of the log.", no_args_is_help=True)

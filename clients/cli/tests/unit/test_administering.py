@@ -36,7 +36,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = do_POST = do_DELETE = answer  # noqa: N815 - names of the base class
+    do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 - names of the base class
 
     def log_message(self, *_):
         pass
@@ -156,3 +156,29 @@ def test_a_creation_whose_answer_says_not_now_is_not_repeated(ask):
     problem = {"status": 503, "code": "not_confirmed", "detail": "perhaps"}
     asked, code, _ = ask(["keys", "create"], (503, problem), (201, KEY | {"key": SECRET}))
     assert (len(asked), code) == (1, ExitCode.FAILED)
+
+
+def test_the_version_of_the_reducer_is_shown_and_activated(ask):
+    asked, code, told = ask(["logic", "show"], (200, {"active": 1, "known": 2}))
+    assert (asked[0][:2], code) == (("GET", "/v1/admin/logic"), ExitCode.DONE)
+    assert told.out == "logic 1 is active; the gateway knows up to 2\n"
+    asked, _, told = ask(["logic", "activate", "2"], (200, {"active": 2, "known": 2}))
+    assert asked[0][:3] == ("PUT", "/v1/admin/logic", {"version": 2})
+    assert told.out == "logic 2 is active\n"
+    _, _, told = ask(["logic", "show", "--json"], (200, {"active": 2, "known": 2}))
+    assert json.loads(told.out) == {"active": 2, "known": 2}
+
+
+def test_a_version_that_cannot_be_activated_is_told(ask):
+    problem = {"status": 409, "code": "logic_lowered", "detail": "logic 2 is never lowered"}
+    _, code, told = ask(["logic", "activate", "1"], (409, problem))
+    assert code != ExitCode.DONE
+    assert "never lowered" in told.err
+    asked, code, _ = ask(["logic", "activate", "0"])
+    assert (asked, code) == ([], ExitCode.USAGE)
+
+
+def test_the_help_says_when_a_version_may_be_activated(ask):
+    _, code, told = ask(["logic", "activate", "--help"])
+    assert code == ExitCode.DONE
+    assert "Only when every orchestrator runs it" in " ".join(told.out.split())

@@ -5,6 +5,7 @@ from facilitair_client.administration import (
     Identity,
     IssuedKey,
     Key,
+    Logic,
     Tenant,
 )
 from facilitair_client.backoff import Patience
@@ -52,6 +53,7 @@ __all__ = [
     "Identity",
     "IssuedKey",
     "Key",
+    "Logic",
     "Patience",
     "ProtocolError",
     "Seen",

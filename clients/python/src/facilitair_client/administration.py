@@ -62,6 +62,13 @@ class IssuedKey(Key, frozen=True, kw_only=True):
         return f"IssuedKey(id={self.id!r})"
 
 
+class Logic(Struct, frozen=True, kw_only=True):
+    """Versions of the reducer: what new collaborations keep, and the newest the gateway knows."""
+
+    active: int
+    known: int
+
+
 class Administration:
     """The administration of one gateway; all but ``me`` needs the scope ``admin``.
 
@@ -116,6 +123,22 @@ class Administration:
         """End a key at once; once is as good as twice."""
         path = f"/v1/admin/keys/{quote(key_id, safe='')}"
         return decoded(await self._delete(path), Key)
+
+    async def logic(self) -> Logic:
+        """Which version of the reducer new collaborations keep."""
+        return decoded(await self._get("/v1/admin/logic"), Logic)
+
+    async def activate_logic(self, version: int) -> Logic:
+        """Have new collaborations keep a newer version; only when every orchestrator runs it.
+
+        Twice is as good as once. Raises ApiError 409 for a lower version than the active one, and
+        for one that the gateway does not know.
+        """
+        body = {"version": version}
+        found = await request(
+            self._http, "PUT", "/v1/admin/logic", patience=self._patience, json=body
+        )
+        return decoded(found, Logic)
 
     async def _once(self, path: str, body: dict[str, Any]) -> bytes:
         return await request(self._http, "POST", path, patience=_ONCE, json=body)

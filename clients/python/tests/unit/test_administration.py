@@ -87,3 +87,14 @@ async def test_tenants_and_the_caller_itself_can_be_asked_for():
         assert (await client.admin.close_tenant("acme")).status == "closed"
         assert [row.tenant for row in await client.admin.tenants()] == ["acme"]
         assert (await client.admin.me()).access == "keys"
+
+
+async def test_the_version_of_the_reducer_is_asked_for_and_raised_until_it_is_answered():
+    found = {"active": 2, "known": 3, "later": 1}
+    gateway = Gateway(answer(found), httpx.ReadTimeout("x"), answer(found))
+    async with client_of(gateway) as client:
+        logic = await client.admin.logic()
+        assert (logic.active, logic.known) == (2, 3)
+        assert await client.admin.activate_logic(2) == logic
+    assert [request.method for request, _ in gateway.requests] == ["GET", "PUT", "PUT"]
+    assert json.loads(gateway.requests[2][1]) == {"version": 2}

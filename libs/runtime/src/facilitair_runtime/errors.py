@@ -59,8 +59,10 @@ class LogicTooNewError(ReducerError):
 
     def __init__(self, *, logic: int, known: int) -> None:
         self.logic = logic
+        self.known = known
         super().__init__(
-            f"logic {logic} is newer than {known}, the newest here: upgrade this service"
+            f"logic {logic} is newer than {known}, the newest here: upgrade this service, and every"
+            " other process of it; nothing of it was decided or committed, so it goes on from here"
         )
 
 

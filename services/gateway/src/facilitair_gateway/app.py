@@ -24,6 +24,7 @@ from facilitair_gateway.identifiers import uuid7
 from facilitair_gateway.inbox import Inbox
 from facilitair_gateway.letters.desk import LetterDesk
 from facilitair_gateway.letters.reading import LetterReader
+from facilitair_gateway.logic import LogicSwitch
 from facilitair_gateway.routes.api import build_api
 from facilitair_gateway.routes.callers import Limits, Parts
 from facilitair_gateway.routes.socket_session import SocketLimits, SocketParts
@@ -41,6 +42,7 @@ from facilitair_observability.metrics import Metrics
 from facilitair_observability.timestamps import now_ms
 from facilitair_runtime.artifacts import DirectoryArtifacts
 from facilitair_runtime.writable import WatchedLog, Writable
+from facilitair_workflows.decide import KNOWN_LOGIC
 from facilitair_workflows.documents import CatalogRecord
 from facilitair_workflows.loading import load_directory
 
@@ -71,7 +73,10 @@ async def build_app(
     with closing(sock):
         async with log.producer() as producer:
             metrics, applied = Metrics(CollectorRegistry()), Applied()
-            catalog = _catalog(log, applied, metrics=metrics)
+            logic = LogicSwitch(
+                producer, timeout_s=settings.request_timeout_s, now_ms=now_ms, known=KNOWN_LOGIC
+            )
+            catalog = _catalog(log, applied, logic, metrics=metrics)
             hub = _hub(settings, log, metrics=metrics)
             authority = _authority(settings, log, producer=producer, metrics=metrics)
 
@@ -86,6 +91,7 @@ async def build_app(
                     hub=hub,
                     authority=authority,
                     catalog=catalog.items(),
+                    logic=logic,
                     default_model=default_model,
                 )
 
@@ -115,13 +121,19 @@ async def build_app(
             )
 
 
-def _catalog(log: Log, applied: Applied, *, metrics: Metrics) -> CompactedView[CatalogRecord]:
+def _catalog(  # noqa: PLR0917 - the log, and who is told
+    log: Log, applied: Applied, logic: LogicSwitch, *, metrics: Metrics
+) -> CompactedView[CatalogRecord]:
+    def on_change(key: str, record: CatalogRecord | None) -> None:
+        applied.on_change(key, record)
+        logic.on_change(key, record)
+
     return CompactedView(
         log=log,
         topic=CATALOG,
         types=(VersionPublished, LabelMoved),
         metrics=metrics,
-        on_change=applied.on_change,
+        on_change=on_change,
     )
 
 
@@ -176,7 +188,7 @@ def _letters(
     )
 
 
-def _api(
+def _api(  # noqa: PLR0913 - everything that routes work with
     settings: GatewaySettings,
     log: Log,
     *,
@@ -185,6 +197,7 @@ def _api(
     hub: StreamHub,
     authority: Authority,
     catalog: Catalog,
+    logic: LogicSwitch,
     default_model: Model,
 ) -> ASGIApp:
     viewing = Viewing(log, hub, inbox=inbox)
@@ -194,6 +207,7 @@ def _api(
         hub=hub,
         viewing=viewing,
         catalog=catalog,
+        logic=logic,
         default_model=default_model,
         artifacts=DirectoryArtifacts(settings.home / "artifacts"),
         access=authority.access,

@@ -60,7 +60,7 @@ async def apply(
     missing = to_apply(catalog, wanted)
     applied.expect(missing)
     at = timestamp(now_ms())
-    messages = [_message(key, record, time=at) for key, record in missing.items()]
+    messages = [catalog_message(key, record, time=at) for key, record in missing.items()]
     if messages:
         await producer.send(messages)
         await applied.wait()
@@ -68,7 +68,8 @@ async def apply(
     return len(messages)
 
 
-def _message(key: str, record: CatalogRecord, *, time: str) -> Message:
+def catalog_message(key: str, record: CatalogRecord, *, time: str, actor: str = SOURCE) -> Message:
+    """The record of a change of the catalog; its id follows from what it says."""
     digest = record.digest if isinstance(record, VersionPublished) else record.version
     ident = derive("catalog", key, digest)
     envelope = Envelope(
@@ -79,7 +80,7 @@ def _message(key: str, record: CatalogRecord, *, time: str) -> Message:
         subject=f"{record.kind}/{record.name}",
         tenant=PLATFORM,
         project="default",
-        actor=SOURCE,
+        actor=actor,
         correlation=ident,
     )
     return message(topic=CATALOG, key=key, data=record, envelope=envelope)

@@ -56,7 +56,11 @@ def to_apply(catalog: Catalog, wanted: Catalog) -> dict[str, CatalogRecord]:
 
 def logic_of(catalog: Catalog) -> int:
     """The version of ``decide`` that new collaborations keep (R9). Raises LogicUnknownError."""
-    label = catalog.get(LOGIC_KEY)
+    return version_of(catalog.get(LOGIC_KEY))
+
+
+def version_of(label: CatalogRecord | None) -> int:
+    """The version that the label of the logic names. Raises LogicUnknownError."""
     if not isinstance(label, LabelMoved) or not label.version.isdecimal():
         raise LogicUnknownError(key=LOGIC_KEY)
     return int(label.version)

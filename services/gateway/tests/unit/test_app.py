@@ -125,6 +125,7 @@ async def test_the_api_describes_itself_without_the_internet(http) -> None:
         "/v1/admin/tenants/{tenant}",
         "/v1/admin/keys",
         "/v1/admin/keys/{key}",
+        "/v1/admin/logic",
         "/v1/admin/topics",
         "/v1/admin/dlq",
         "/v1/admin/dlq/{letter}",

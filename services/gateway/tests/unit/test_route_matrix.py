@@ -44,6 +44,8 @@ ROWS = {
     ("POST", "/v1/admin/keys"): Row("admin", 422, {"tenant": "nobody"}),
     ("GET", "/v1/admin/keys"): Row("admin", 200),
     ("DELETE", "/v1/admin/keys/{key}"): Row("admin", 404),
+    ("GET", "/v1/admin/logic"): Row("admin", 200),
+    ("PUT", "/v1/admin/logic"): Row("admin", 200, {"version": 1}),
     ("GET", "/v1/admin/topics"): Row("admin", 200),
     ("POST", "/v1/admin/topics"): Row("admin", 200),
     ("GET", "/v1/admin/dlq"): Row("admin", 200),

@@ -13,6 +13,7 @@ from facilitair_gateway.routes import (
     collaborations,
     dead_letters,
     identity,
+    logic,
     problems,
     topics,
 )
@@ -62,6 +63,7 @@ def build_rest(parts: Parts) -> FastAPI:
     app.include_router(identity.router)
     app.include_router(admin.router)
     app.include_router(topics.router)
+    app.include_router(logic.router)
     app.include_router(dead_letters.router)
     problems.install(app)
     document = describe_api(app)

@@ -14,6 +14,7 @@ from facilitair_gateway.hub import StreamHub
 from facilitair_gateway.identifiers import is_collaboration_id
 from facilitair_gateway.inbox import Inbox
 from facilitair_gateway.letters.desk import LetterDesk
+from facilitair_gateway.logic import LogicSwitch
 from facilitair_gateway.principal import ADMIN, Principal
 from facilitair_gateway.routes.guard import principal_of
 from facilitair_gateway.topic_admin import TopicAdmin
@@ -40,6 +41,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     access: Access
     administration: Administration
     topics: TopicAdmin
+    logic: LogicSwitch
     letters: LetterDesk
     limits: Limits
 
