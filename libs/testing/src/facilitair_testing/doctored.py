@@ -8,8 +8,10 @@ from facilitair_events.stream import Token
 from facilitair_events.topics import COLLABORATION_EVENTS, COLLABORATION_STREAM
 from facilitair_testing.doctored_scene import Scene
 from facilitair_testing.doctoring import Doctor
-from facilitair_testing.history import Violation, judge
+from facilitair_testing.history import History, Terms, Violation, judge
 from facilitair_testing.history.entries import Entry
+from facilitair_testing.history.index import Index
+from facilitair_testing.history.judging import Check
 
 Spoil = Callable[[Doctor, Scene], None]
 
@@ -29,11 +31,24 @@ class Doctored:
 
         return note
 
-    def accused(self, name: str) -> list[Violation]:
-        """What the checker says of the scene after it was spoilt."""
+    def spoilt(self, name: str) -> History:
+        """The scene after it was spoilt."""
         doctor = Doctor(scene().run.history())
         self.ways[name][1](doctor, scene())
-        return judge(doctor.history(), lease_ms=scene().run.lease_ms)
+        return doctor.history()
+
+    def accused(self, name: str) -> list[Violation]:
+        """What the checker says of it then."""
+        return judge(self.spoilt(name), lease_ms=scene().run.lease_ms)
+
+    def told_by(self, check: Check) -> list[str]:
+        """The ways to which one check alone says the rule that they break."""
+        terms = Terms(lease_ms=scene().run.lease_ms)
+        return [
+            name
+            for name, (rule, _) in self.ways.items()
+            if any(v.rule == rule for v in check.rule(Index(self.spoilt(name), terms)))
+        ]
 
 
 @cache

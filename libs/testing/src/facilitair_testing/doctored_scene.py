@@ -38,12 +38,13 @@ class Scene:
         worker.lose(take(run), "on", "ce", watcher=other)
         other.answer(take(run), "the ", "co", "de")
         other.answer(take(run), '{"approved": ', "true}", value={"approved": True})
-        other.answer(take(run), "docs")
+        self.documenter_task = take(run)
+        other.answer(self.documenter_task, "docs")
         return ident
 
     def _stopped(self) -> str:
         ident = self.run.submit(definition(step("a"), output="a"), key="stopped")
-        task = take(self.run)
+        self.stopped_task = task = take(self.run)
         nonce = self.worker.begin(task, "one", "two")
         self.run.cancel(ident)
         self.worker.stop(task, nonce)

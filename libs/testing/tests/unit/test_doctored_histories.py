@@ -32,10 +32,14 @@ from facilitair_testing.doctored import Doctored, chunks, event, later, scene
 from facilitair_testing.doctored_scene import Scene
 from facilitair_testing.doctoring import Doctor, with_headers
 from facilitair_testing.history import ClientLine, ProviderLine, judge
+from facilitair_testing.history.judging import CHECKS, Check
 
 INBOX, EVENTS, STREAM, STATE = (
     COLLABORATION_INBOX, COLLABORATION_EVENTS, COLLABORATION_STREAM, COLLABORATION_STATE,
 )  # fmt: skip
+OUTPUTS = ("outcomes", "snapshots", "streams", "viewers", "headers", "letters")
+"""The modules of rules whose doctored histories are elsewhere."""
+
 DOCTORED = Doctored()
 breaks = DOCTORED.breaks
 
@@ -342,3 +346,12 @@ def test_a_doctored_history_is_accused_of_the_rule_it_breaks(name: str) -> None:
 
 def test_the_history_that_is_doctored_is_legal() -> None:
     assert judge(Doctor(scene().run.history()).history(), lease_ms=scene().run.lease_ms) == []
+
+
+@pytest.mark.parametrize(
+    "check",
+    [c for c in CHECKS if c.rule.__module__.rpartition(".")[2] not in OUTPUTS],
+    ids=lambda check: check.rule.__name__,
+)
+def test_every_check_can_say_no(check: Check) -> None:
+    assert DOCTORED.told_by(check)

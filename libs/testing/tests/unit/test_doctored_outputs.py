@@ -32,10 +32,14 @@ from facilitair_testing.doctored_scene import Scene
 from facilitair_testing.doctoring import Doctor, with_headers, without
 from facilitair_testing.history import ClientLine, Frame
 from facilitair_testing.history.entries import Entry
+from facilitair_testing.history.judging import CHECKS, Check
 
 INBOX, EVENTS, STREAM, STATE = (
     COLLABORATION_INBOX, COLLABORATION_EVENTS, COLLABORATION_STREAM, COLLABORATION_STATE,
 )  # fmt: skip
+OUTPUTS = ("outcomes", "snapshots", "streams", "viewers", "headers", "letters")
+"""The modules of rules whose doctored histories are here."""
+
 DOCTORED = Doctored()
 breaks = DOCTORED.breaks
 
@@ -303,3 +307,12 @@ def test_a_doctored_history_is_accused_of_the_rule_it_breaks(name: str) -> None:
     found = DOCTORED.accused(name)
     assert {violation.rule for violation in found} == {DOCTORED.ways[name][0]}, found
     assert all(violation.text for violation in found)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [c for c in CHECKS if c.rule.__module__.rpartition(".")[2] in OUTPUTS],
+    ids=lambda check: check.rule.__name__,
+)
+def test_every_check_can_say_no(check: Check) -> None:
+    assert DOCTORED.told_by(check)

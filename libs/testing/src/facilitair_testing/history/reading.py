@@ -39,19 +39,22 @@ async def read_history(
 ) -> History:
     """Read every topic of ``registry`` from its start to the end it has now, and the journals.
 
+    Topics are read one after the other: judge a log when nothing is under way in it.
     ``artifacts`` is the folder of the blobs, where there is one. A journal that does not exist is
     empty. Raises HistoryUnreadableError for a line that is no line of a journal, except for a last
     one that was cut off; and what the log raises.
     """
-    records = await _records(log, registry=registry)
+    # What was promised is read before what has to keep it.
+    client = tuple(read_client_journal(client_journal)) if client_journal else ()
+    provider = tuple(read_provider_journal(provider_journal)) if provider_journal else ()
     committed: dict[TopicPartition, int] = {}
     for group, topics in _GROUPS.items():
         offsets = await log.admin().committed(group)
         committed |= {tp: at for tp, at in offsets.items() if tp.topic in topics}
     return History(
-        records=tuple(records),
-        provider=tuple(read_provider_journal(provider_journal)) if provider_journal else (),
-        client=tuple(read_client_journal(client_journal)) if client_journal else (),
+        records=tuple(await _records(log, registry=registry)),
+        provider=provider,
+        client=client,
         committed=committed,
         limits={name: spec.max_record_bytes for name, spec in registry.topics.items()},
         blobs=_blobs(artifacts) if artifacts else NOTHING,
