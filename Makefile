@@ -23,14 +23,15 @@ override WORKFLOW := $(value WORKFLOW)
 export TASK WORKFLOW
 STORES ?= kafka
 SCALE ?=
+SEEDS ?= 1-20
 # More than two cores' worth: much of a test is waiting for a server.
 TEST_PROCESSES ?= 3
-export STORES
+export STORES SEEDS
 
 BIN := .venv/bin
 SOURCES = $(wildcard libs/*/src services/*/src clients/*/src) tools benchmarks conftest.py
 
-.PHONY: help init ready run up down fleet fleet-down test test-unit lint schemas schemas-check bench clean lock
+.PHONY: help init ready run up down fleet fleet-down test chaos test-unit lint schemas schemas-check bench clean lock
 
 help: ## List the targets
 	@echo 'Facilitair. The two to start with: make run, make test.'
@@ -64,6 +65,14 @@ fleet-down: ready ## Stop what `fleet` started
 
 test: lint schemas-check ## Everything that can run here; with CI=true a skipped test is a failure
 	@$(BIN)/pytest -m 'not chaos' -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+
+chaos: ready ## The crash table, then seeds of faults for hours (resumable): SEEDS=1-20
+	@mkdir -p .facilitair/chaos; failed=0; \
+	$(BIN)/pytest tests/crash tests/chaos --crash-table .facilitair/chaos/crash-table.json || failed=1; \
+	$(BIN)/python -m facilitair_testing.chaos --system solo --load L0 --seeds "$$SEEDS" || failed=1; \
+	$(BIN)/python -m facilitair_testing.chaos --system kafka --load L1 --seeds "$$SEEDS" || failed=1; \
+	$(BIN)/python -m tools.reliability || failed=1; \
+	exit "$$failed"
 
 test-unit: ready ## Tests that start no processes (goal: one minute)
 	@$(BIN)/pytest -m 'not integration'

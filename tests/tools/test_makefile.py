@@ -101,6 +101,41 @@ def test_fleet_down_is_down(checkout):
     assert passed_on(checkout) == ["down"]
 
 
+@pytest.fixture
+def recorded(checkout):
+    """Programs of the environment that write down how they were called; one of them may fail."""
+
+    def programs(*, failing=""):
+        for name in ("pytest", "python"):
+            program = checkout / ".venv" / "bin" / name
+            lines = [
+                "#!/bin/sh",
+                f'echo "{name} $*" >> calls',
+                f'case "$*" in *"{failing or "no such"}"*) exit 1;; esac',
+            ]
+            program.write_text("\n".join(lines) + "\n")
+            program.chmod(0o755)
+
+    return programs
+
+
+def test_chaos_runs_the_crash_table_then_both_systems_then_writes_the_page(checkout, recorded):
+    recorded()
+    assert make(checkout, "chaos", "SEEDS=3-5").returncode == 0
+    crash, solo, kafka, page = (checkout / "calls").read_text().splitlines()
+    assert crash.startswith("pytest tests/crash tests/chaos --crash-table .facilitair/chaos/")
+    assert solo.endswith("chaos --system solo --load L0 --seeds 3-5")
+    assert kafka.endswith("chaos --system kafka --load L1 --seeds 3-5")
+    assert page == "python -m tools.reliability"
+
+
+@pytest.mark.parametrize("failing", ["pytest", "--system solo", "--system kafka", "tools"])
+def test_chaos_goes_on_after_a_failure_and_fails(checkout, recorded, failing):
+    recorded(failing="tests/crash" if failing == "pytest" else failing)
+    assert make(checkout, "chaos").returncode != 0
+    assert len((checkout / "calls").read_text().splitlines()) == 4
+
+
 def test_a_failing_program_fails_the_target(checkout):
     (checkout / ".venv/bin/facilitair").write_text("#!/bin/sh\nexit 3\n")
     assert make(checkout, "run").returncode != 0
@@ -115,7 +150,7 @@ def test_help_is_the_default_and_lists_every_documented_target(checkout):
     given = make(checkout)
     listed = {line.split()[0] for line in given.stdout.splitlines() if line.startswith("  ")}
     named = "help init run up down fleet fleet-down test test-unit lint schemas schemas-check bench"
-    named += " clean lock"
+    named += " chaos clean lock"
     assert listed == set(named.split())
     assert not given.stderr
 

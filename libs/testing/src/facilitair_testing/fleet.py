@@ -142,6 +142,18 @@ class FleetProcess:
             self._launcher.wait(_STOP_S)
             self._launcher = None
 
+    def terminate(self) -> None:
+        """End the fleet by SIGTERM, and the launcher by force where that is not enough."""
+        launcher, self._launcher = self._launcher, None
+        if launcher is None:
+            return
+        launcher.terminate()
+        try:
+            launcher.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            launcher.kill()
+            raise
+
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run one ``facilitair`` command on this home."""
         return subprocess.run(

@@ -111,7 +111,7 @@ class KafkaSystem:
             with suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-        await asyncio.to_thread(self.fleet.stop)
+        await asyncio.to_thread(self.fleet.terminate)
 
     @property
     def urls(self) -> Sequence[str]:

@@ -12,6 +12,9 @@ SESSION_S: Final = 6.0
 
 _HOUR_S: Final = 3600.0
 _SOLO_CHEAP: Final[tuple[Kind, ...]] = ("pause", "slow_disk", "disk_full")
+_SOLO_PLAIN: Final[tuple[Kind, ...]] = ("pause", "slow_disk")
+"""What every machine can have."""
+
 _SOLO_SKEWED: Final = 0.3
 _SOLO_RARE: Final[tuple[Kind, ...]] = ("redeliver", "reset_group", "state_lost")
 _KAFKA_CHEAP: Final[tuple[Kind, ...]] = (
@@ -47,7 +50,7 @@ def _solo_kinds(chance: Random) -> list[Kind]:
     if chance.random() < _SOLO_SKEWED:
         kinds.append("skew")
     while len(kinds) < _SOLO_FAULTS:
-        kinds.append(chance.choice(_SOLO_CHEAP))
+        kinds.append(chance.choice(_SOLO_PLAIN))
     chance.shuffle(kinds)
     return kinds
 

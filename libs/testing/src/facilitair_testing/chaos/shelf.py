@@ -28,6 +28,11 @@ class Shelf:
         except (FileNotFoundError, msgspec.DecodeError):
             return None
 
+    def results(self) -> list[Result]:
+        """All results, by name."""
+        names = sorted(path.stem for path in self.folder.glob("*-*-*.json"))
+        return [result for name in names if (result := self.result(name)) is not None]
+
     def keep(self, name: str, result: Result) -> None:
         """Write down a result; it appears whole."""
         path = self._result(name)
