@@ -11,6 +11,16 @@ pytestmark = pytest.mark.integration
 
 @pytest.mark.parametrize("cell", cells(*SERVICES, n=2), ids=str)
 async def test_nothing_is_lost_and_nothing_is_paid_twice(cell, tmp_path, keep_row):
+    await die_and_be_judged(cell, tmp_path, keep_row)
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("cell", [*cells(*SERVICES, n=1), *cells(*SERVICES, n=3)], ids=str)
+async def test_the_first_and_a_later_reach_too(cell, tmp_path, keep_row):
+    await die_and_be_judged(cell, tmp_path, keep_row)
+
+
+async def die_and_be_judged(cell, tmp_path, keep_row):
     victim = SoloVictim(tmp_path / "home", cell)
     try:
         row, _ = await run_cell(cell, victim)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection, Sequence
 from contextlib import closing
+from typing import Final
 
 from msgspec import Struct
 
@@ -13,6 +14,7 @@ from facilitair_events.topics import (
     COLLABORATION_EVENTS,
     COLLABORATION_INBOX,
 )
+from facilitair_messaging.crash_points import marker
 from facilitair_messaging.ports import Log, TopicPartition
 from facilitair_runtime.adapters.wall_clock import wall_clock_ms
 from facilitair_testing.chaos.loads import WORKFLOW
@@ -23,12 +25,12 @@ from facilitair_testing.crash_victims import Victim, died_at_ms
 from facilitair_testing.eventually import eventually
 from facilitair_testing.history import History, Violation, judge, read_history
 
-COLLABORATIONS = 3
-ENDS_S = 120.0
-_VOID_S = 5.0
+COLLABORATIONS: Final = 3
+ENDS_S: Final = 120.0
+_VOID_S: Final = 5.0
 """How long a point may be reached after the last end; commits come behind the work."""
 
-_READS = (("orchestrator", COLLABORATION_INBOX), ("agent-worker", AGENT_TASKS))
+_READS: Final = (("orchestrator", COLLABORATION_INBOX), ("agent-worker", AGENT_TASKS))
 
 
 async def run_cell(
@@ -39,6 +41,7 @@ async def run_cell(
     ``known`` are violations of earlier cells on the same log. Returns those of all cells so far.
     Raises ConditionNotMetError or TimeoutError when it does not come back, or nothing ends.
     """
+    marker(victim.home, service=cell.service, point=cell.point).unlink(missing_ok=True)
     await victim.start()
     client_journal = victim.home / "clients.jsonl"
     with closing(ClientJournal(client_journal)) as journal:
@@ -129,15 +132,16 @@ async def _caught_up(log: Log) -> None:
 
 
 def _recovery_s(history: History, lived: _Lived, *, died_ms: int) -> float | None:
-    """From the death to the first event that was decided after it, in seconds.
+    """From the death to the first event after it of the collaboration that waited longest.
 
     What was on its way at the death may still arrive; it does not count.
     """
-    later = [
-        record.timestamp_ms
-        for record in history.records
-        if record.topic == COLLABORATION_EVENTS
-        and record.key in lived.keys
-        and record.timestamp_ms >= lived.again_ms
-    ]
-    return (min(later) - died_ms) / 1000 if later else None
+    first: dict[bytes | None, int] = {}
+    for record in history.records:
+        if (
+            record.topic == COLLABORATION_EVENTS
+            and record.key in lived.keys
+            and record.timestamp_ms >= lived.again_ms
+        ):
+            first.setdefault(record.key, record.timestamp_ms)
+    return (max(first.values()) - died_ms) / 1000 if first else None

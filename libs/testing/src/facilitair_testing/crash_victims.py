@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from facilitair_events.layout import topics_dir
@@ -18,7 +18,7 @@ from facilitair_testing.eventually import eventually
 from facilitair_testing.service_processes import ServiceProcesses
 from facilitair_testing.solo import SoloProcess
 
-_DIES_S = 60.0
+_DIES_S: Final = 60.0
 
 
 class Victim(Protocol):
@@ -150,7 +150,7 @@ class MemberVictim:
         return self._fleet.journal_path
 
     async def start(self) -> None:
-        self._fleet.stop(self._member)
+        self._fleet.kill(self._member)
         await self.restart()
 
     async def died(self) -> None:
