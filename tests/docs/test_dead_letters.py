@@ -10,8 +10,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from facilitair_client import Facilitair
+from facilitair_events.codec import encode
+from facilitair_events.definitions import Model
 from facilitair_events.envelope import Envelope, to_headers
 from facilitair_events.keys import collaboration_key, task_key
 from facilitair_events.layout import topics_dir
@@ -19,12 +22,15 @@ from facilitair_events.registry import Registry
 from facilitair_events.topics import AGENT_TASKS, COLLABORATION_INBOX
 from facilitair_messaging.ports import Message
 from facilitair_runtime.log_file import LogSettings, open_log
+from facilitair_testing.desk import task
 from facilitair_testing.eventually import eventually
+from facilitair_testing.inbox import agent
 from facilitair_testing.solo import SoloProcess
 from tools.markdown import blocks, commands
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "dead-letters.md"
 COLLABORATION = "a8443b19-13b7-5de8-9a7d-04d256dfe065"
+RUN = "facilitair.attempt.run.v1"
 KEY = "dead-letters"
 """The Idempotency-Key whose collaboration has that id."""
 
@@ -33,17 +39,29 @@ READING = re.compile(r"dlq (ls|show|replay --topic(?!.*--yes))|facilitair show")
 
 
 def bad(topic, key, value, *, kind):
+    """A record as a producer of ours would address it, with a value that none would write."""
     envelope = Envelope(
         id=f"script-{value[:8]!r}", type=kind, source="script", time="2026-01-01T00:00:00.000Z",
-        subject=COLLABORATION, tenant="local", project="default", actor="script", correlation="s",
+        subject=key.split(":")[1], tenant="local", project="default", actor="script",
+        correlation="s",
     )  # fmt: skip
     return Message(topic, key.encode(), value, to_headers(envelope))
+
+
+def no_attempt():
+    """A task for an attempt 0, which does not exist; nobody waits for it."""
+    simulated = (Model(name="simulated", provider="simulator"),)
+    whole = task(
+        "assistant", collaboration=KEY, timeout_s=1.0,
+        agent=replace(agent("assistant"), models=simulated),
+    )  # fmt: skip
+    return encode(whole).replace(b'"attempt":1', b'"attempt":0')
 
 
 async def poison(home):
     """What a script might write beside the API."""
     registry = Registry.load(topics_dir())
-    inbox, task = collaboration_key("local", COLLABORATION), task_key("local", KEY, "assistant")
+    inbox, key = collaboration_key("local", COLLABORATION), task_key("local", KEY, "assistant")
     cancel = "facilitair.cancel.requested.v1"
     async with (
         open_log(home, registry, settings=LogSettings()) as log,
@@ -53,7 +71,8 @@ async def poison(home):
             [
                 bad(COLLABORATION_INBOX, inbox, b'{"client_id":"ops-1","actor":7}', kind=cancel),
                 bad(COLLABORATION_INBOX, inbox, b'{"client_id"', kind=cancel),
-                bad(AGENT_TASKS, task, b"\xff no task", kind="facilitair.attempt.run.v1"),
+                bad(AGENT_TASKS, key, b"\xff no task", kind=RUN),
+                bad(AGENT_TASKS, key, no_attempt(), kind=RUN),
             ]
         )
 
@@ -111,6 +130,7 @@ def absent(shown, text):
 
 
 @pytest.mark.integration
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_every_command_of_the_page_does_what_the_page_says(tmp_path):
     home = tmp_path / "home"
@@ -127,12 +147,22 @@ async def test_every_command_of_the_page_does_what_the_page_says(tmp_path):
 
         letters = {row["id"]: row for row in await session.json("dlq ls --state all")}
         states = [row["state"] for row in letters.values()]
-        assert sorted(states) == ["discarded", "open", "replayed", "replayed"]
-        (back,) = [row for row in letters.values() if row["state"] == "open"]
+        assert sorted(states) == ["discarded", "open", "open", "replayed", "replayed"]
+        back, unrun = sorted(
+            (row for row in letters.values() if row["state"] == "open"),
+            key=lambda row: row["topic"] == AGENT_TASKS,
+        )
         assert (back["parent"], back["replay"]) == ("collaboration-inbox-dlq:0:1", 1)
         edited = await session.json("dlq show collaboration-inbox-dlq:0:0")
         assert edited["value"]["json"] == {"client_id": "ops-1", "actor": 7}
         assert edited["actions"][0]["value_sha256"]
+
+        before = len(solo.requests())
+        mended = await session.json(f"dlq edit {unrun['id']} --set attempt=1 --yes")
+        assert mended["state"] == "replayed"
+        await eventually(
+            lambda: len(solo.requests()) == before + 1, timeout_s=60, what="the mended task to run"
+        )
 
         code, out, text = await session.run(f".venv/bin/facilitair dlq replay {edited['id']}")
         assert (code, out) == (3, "")

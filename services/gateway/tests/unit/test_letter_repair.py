@@ -79,6 +79,11 @@ def test_a_type_that_does_not_exist_is_a_fault():
     assert set(faults(VALUE, {"ce_type": None})) == {"headers.ce_type"}
 
 
+@pytest.mark.parametrize("name", ["tenant", "ce_subject"])
+def test_an_owner_that_is_not_the_keys_is_a_fault(name):
+    assert set(faults(VALUE, {name: "other"})) == {f"headers.{name}"}
+
+
 def test_a_header_that_stands_twice_can_be_set_once():
     letter = dead(headers=(*to_headers(ENVELOPE), ("tenant", b"other")))
     assert set(faults(VALUE, letter=letter)) == {"headers.tenant"}

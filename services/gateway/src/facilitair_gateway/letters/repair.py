@@ -126,10 +126,15 @@ def _header_faults(headers: Headers, letter: Letter) -> list[Fault]:
     if envelope.type not in TYPES and "headers.ce_type" not in named:
         reason = f"header 'ce_type' is {envelope.type[:64]!r}, which is no type"
         faults.append(_fault(reason, field="headers.ce_type"))
-    tenant = owner_of(letter.record.key)[0]
-    if tenant not in {None, envelope.tenant} and "headers.tenant" not in named:
-        reason = f"header 'tenant' is {envelope.tenant[:64]!r}, the key says {tenant!r}"
-        faults.append(_fault(reason, field="headers.tenant"))
+    tenant, collaboration = owner_of(letter.record.key)
+    owned = (
+        ("tenant", tenant, envelope.tenant),
+        ("ce_subject", collaboration, envelope.subject),
+    )
+    for name, wanted, told in owned:
+        if wanted not in {None, told} and f"headers.{name}" not in named:
+            reason = f"header {name!r} is {told[:64]!r}, the key says {wanted!r}"
+            faults.append(_fault(reason, field=f"headers.{name}"))
     return faults
 
 
