@@ -21,6 +21,19 @@ STEPS = 50
 SCHEDULES = 100
 """Schedules per test; all are the same in every run."""
 
+USUAL = {"stop": 1, "kill": 1, "move": 1}
+RULES: dict[str, dict[str, int]] = {
+    "rules": USUAL,
+    "rules-two-stops": {"stop": 2, "move": 1},
+    "rules-more-faults": {"stop": 2, "kill": 1, "move": 2},
+    "rules-three-attempts": {"stop": 1, "move": 1},
+    "rules-long-call": USUAL | {"slow": 1},
+    "rules-ambiguous": USUAL | {"doubt": 1},
+    "rules-cancel": USUAL | {"cancel": 1},
+    "rules-refusal": USUAL | {"refuse": 1},
+}
+"""The faults of the model's cases that must hold; a step may always be lost twice."""
+
 Step = tuple[str, Any]
 
 
@@ -29,16 +42,19 @@ def steps(world: World, faults: Counter[str]) -> list[Step]:
     found: list[Step] = [("tick", None)] * 4
     if world.late:
         found.append(("late", None))
+    if world.busy() and faults["cancel"]:
+        found.append(("cancel", None))
     for process in world.living():
         if process.stopped:
             found.append(("go on", process))
             continue
         # Answers are rare, so that calls outlive leases.
         found += [(step, process) for step in process.possible() if step != "answer"] * 2
-        found += [("answer", process)] * bool(process.answers)
+        found += [("answer", process)] * bool(process.answers and not faults["slow"])
         # A fault where nothing is under way proves nothing.
         if world.busy():
             found += [(fault, process) for fault in ("stop", "stop", "kill") if faults[fault]]
+            found += [("refuse", process)] * bool(faults["refuse"])
             if process.sends and faults["doubt"]:
                 found += [(f"doubt: {how}", process) for how in ("written", "lost", "late")]
         if process is not world.owner and (_ownerless(world) or (world.busy() and faults["move"])):
@@ -55,6 +71,9 @@ async def perform(world: World, step: Step, faults: Counter[str]) -> None:
     name, process = step
     if name == "tick":
         await advance(world)
+    elif name == "cancel":
+        faults["cancel"] -= 1
+        world.cancel()
     elif name == "late":
         world.append(world.late.pop(0), by=None)
     elif process is not None:
@@ -67,7 +86,7 @@ async def perform(world: World, step: Step, faults: Counter[str]) -> None:
 
 async def _perform(world: World, name: str, *, process: Process, faults: Counter[str]) -> None:
     fault = name.split(":", maxsplit=1)[0]
-    faults[fault] -= fault in {"stop", "kill", "doubt"} or (
+    faults[fault] -= fault in {"stop", "kill", "doubt", "refuse"} or (
         name == "move" and not _ownerless(world)
     )
     if fault == "doubt":
@@ -75,6 +94,8 @@ async def _perform(world: World, name: str, *, process: Process, faults: Counter
         world.late += lost if name == "doubt: late" else []
     elif name == "move":
         await world.move(process)
+    elif name == "refuse":
+        process.tools.models.clear()
     elif name == "stop":
         process.halt()
     elif name == "go on":
@@ -132,3 +153,11 @@ def test_without_faults_every_step_completes_with_one_request() -> None:
     for seed in range(20):
         world = asyncio.run(play(seed, {}))
         assert (world.outcome, sum(world.requests.values())) == ("completed", 1), seed
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_the_rules_hold(name: str) -> None:
+    ends = Counter(asyncio.run(play(seed, RULES[name])).outcome for seed in range(25))
+    assert ends["completed"]
+    assert bool(ends["cancelled"]) == ("cancel" in RULES[name])
+    assert bool(ends["failed"]) == ("refuse" in RULES[name])
