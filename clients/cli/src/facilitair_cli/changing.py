@@ -1,9 +1,10 @@
 """Changes of single places in JSON, as ``--set task.text.v="new"`` says them. Pure."""
 
 import copy
-import json
 from collections.abc import Iterable
 from typing import Any
+
+import msgspec
 
 from facilitair_cli.errors import OptionError
 
@@ -46,8 +47,8 @@ def _put(holder: Any, name: str, value: Any, *, change: str) -> None:  # noqa: P
 
 def _json(text: str, change: str) -> Any:
     try:
-        return json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise _fault(change, "has no JSON behind '='; a text is quoted: 'name=\"text\"'") from None
 
 

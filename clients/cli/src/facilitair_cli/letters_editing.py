@@ -2,7 +2,6 @@
 
 import asyncio
 import difflib
-import json
 import os
 import shlex
 import subprocess
@@ -12,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from facilitair_cli.attaching import Attachment
@@ -64,9 +64,9 @@ async def edited(letter: str, attached: Attachment, *, wish: Wish) -> int:
     A text from the editor that is refused is kept in a file, which the message names.
     """
     before = await ask(attached, lambda client: client.dead_letters.show(letter))
-    text, kept = await asyncio.to_thread(_corrected_text, before, wish)
+    written, kept = await asyncio.to_thread(_corrected, before, wish)
     try:
-        value = _parsed(text)
+        value = _parsed(written)
         planned = await ask(
             attached,
             lambda client: client.dead_letters.edit(
@@ -95,38 +95,38 @@ async def edited(letter: str, attached: Attachment, *, wish: Wish) -> int:
     return ExitCode.DONE
 
 
-def _corrected_text(before: Mapping[str, Any], wish: Wish) -> tuple[str, Path | None]:
+def _corrected(before: Mapping[str, Any], wish: Wish) -> tuple[bytes, Path | None]:
     """The corrected JSON, and the file that an editor wrote it to. Raises CommandError."""
     if wish.changes:
         if "json" not in before["value"]:
             reason = "the value is no JSON, so it has no paths; use --value"
             raise OptionError(option="--set", reason=reason)
-        return json.dumps(changed(before["value"]["json"], wish.changes)), None
+        return msgspec.json.encode(changed(before["value"]["json"], wish.changes)), None
     if wish.stdin:
-        return sys.stdin.read(), None
+        return sys.stdin.buffer.read(), None
     if wish.file is not None:
         return _read(wish.file), None
     if wish.headers and "json" in before["value"]:
-        return json.dumps(before["value"]["json"]), None
+        return value_bytes(before), None
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         reason = "there is no terminal for an editor; use --value FILE, --value - or --set"
         raise OptionError(option="--value", reason=reason)
     return _from_editor(before)
 
 
-def _read(file: Path) -> str:
+def _read(file: Path) -> bytes:
     try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return file.read_bytes()
+    except OSError as error:
         raise OptionError(option="--value", reason=f"cannot read {file}: {error}") from error
 
 
-def _from_editor(before: Mapping[str, Any]) -> tuple[str, Path]:
+def _from_editor(before: Mapping[str, Any]) -> tuple[bytes, Path]:
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     with tempfile.NamedTemporaryFile(
         "wb", prefix="letter-", suffix=".json", delete=False
     ) as opened:  # readable by its owner only, as the text is a tenant's
-        opened.write(_pretty(before).encode())
+        opened.write(_pretty(before))
     path = Path(opened.name)
     try:
         ended = subprocess.run([*shlex.split(editor), str(path)], check=False).returncode
@@ -139,16 +139,16 @@ def _from_editor(before: Mapping[str, Any]) -> tuple[str, Path]:
     return _read(path), path
 
 
-def _pretty(before: Mapping[str, Any]) -> str:
+def _pretty(before: Mapping[str, Any]) -> bytes:
     if "json" in before["value"]:
-        return json.dumps(before["value"]["json"], indent=2, ensure_ascii=False) + "\n"
-    return value_bytes(before).decode(errors="replace")
+        return msgspec.json.format(msgspec.json.encode(before["value"]["json"]), indent=2) + b"\n"
+    return value_bytes(before)
 
 
-def _parsed(text: str) -> Any:
+def _parsed(written: bytes) -> Any:
     try:
-        return json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+        return msgspec.json.decode(written)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise OptionError(option="--value", reason=f"it is no JSON: {error}") from error
 
 

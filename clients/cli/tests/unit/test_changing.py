@@ -22,6 +22,8 @@ def test_places_are_changed_in_order_and_the_original_is_not():
         ("=1", "of the form path=json"),
         ("dots=new", "a text is quoted"),
         ("dots=", "a text is quoted"),
+        ("dots=NaN", "a text is quoted"),
+        ("dots=\udcff", "a text is quoted"),
         ("tsak.text=1", "no 'tsak' on its path"),
         ("needs.2=1", "no '2' on its path"),
         ("needs.x.y=1", "no 'x' on its path"),

@@ -138,6 +138,7 @@ async def test_one_letter_is_shown_whole(http, give, worker):
     (ident,) = await ids(http)
     shown = (await http.get(f"/v1/admin/dlq/{ident}")).json()
     assert shown["value"]["json"] == json.loads(sent.value)
+    assert base64.b64decode(shown["value"]["base64"]) == sent.value
     assert shown["groups"] == ["agent-worker"]
     told = {one["name"]: one["value"] for one in shown["headers"]}
     assert told["ce_id"] == "t-bad"

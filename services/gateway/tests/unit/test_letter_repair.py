@@ -19,6 +19,7 @@ ENVELOPE = Envelope(
     id="t", type="facilitair.attempt.run.v1", source="test", time="2026-01-01T00:00:00.000Z",
     subject="c1", tenant="local", project="default", actor="me", correlation="r1", causation="c",
 )  # fmt: skip
+CARRIED = ("facilitair.attempt.run.v1",)
 WHY = (("dlq_id", b"i"), ("dlq_reason", b"r"), ("dlq-letter", b"x"), ("dlq-replay", b"2"))
 
 
@@ -30,7 +31,7 @@ def dead(value=b"{", headers=None):
 
 def faults(value, headers=None, *, letter=None):
     with pytest.raises(RequestFaultsError) as caught:
-        corrected(letter or dead(), value=value, headers=headers or {})
+        corrected(letter or dead(), value=value, headers=headers or {}, types=CARRIED)
     return {fault.field: fault.message for fault in caught.value.faults}
 
 
@@ -42,7 +43,9 @@ def test_what_is_put_back_unchanged_is_the_record_before_it_died():
 
 
 def test_a_correction_is_written_as_the_codec_writes_it_and_keeps_the_envelope():
-    found = corrected(dead(), value=dict(reversed(VALUE.items())), headers={"causation": None})
+    found = corrected(
+        dead(), value=dict(reversed(VALUE.items())), headers={"causation": None}, types=CARRIED
+    )
     sent = put_back(dead(), replay=1, correction=found, editor="me")
     assert sent.value == codec.encode(DATA)
     assert sent.headers[-1] == ("dlq-editor", b"me")
@@ -74,6 +77,12 @@ def test_all_faults_of_value_and_headers_are_told_together():
     }  # fmt: skip
 
 
+def test_a_type_that_the_topic_does_not_carry_is_a_fault():
+    foreign = faults(VALUE, {"ce_type": "facilitair.cancel.requested.v1"})
+    assert "agent-tasks carries facilitair.attempt.run.v1" in foreign["headers.ce_type"]
+    assert set(foreign) == {"headers.ce_type"}
+
+
 def test_a_type_that_does_not_exist_is_a_fault():
     assert set(faults(VALUE, {"ce_type": "facilitair.attempt.ran.v1"})) == {"headers.ce_type"}
     assert set(faults(VALUE, {"ce_type": None})) == {"headers.ce_type"}
@@ -87,5 +96,5 @@ def test_an_owner_that_is_not_the_keys_is_a_fault(name):
 def test_a_header_that_stands_twice_can_be_set_once():
     letter = dead(headers=(*to_headers(ENVELOPE), ("tenant", b"other")))
     assert set(faults(VALUE, letter=letter)) == {"headers.tenant"}
-    found = corrected(letter, value=VALUE, headers={"tenant": "local"})
+    found = corrected(letter, value=VALUE, headers={"tenant": "local"}, types=CARRIED)
     assert from_headers(found.headers).tenant == "local"

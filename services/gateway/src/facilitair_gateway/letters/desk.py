@@ -109,7 +109,12 @@ class LetterDesk:
             _check_key(letter)
             correction = None
             if edit is not None:
-                correction = corrected(letter, value=edit.value, headers=edit.headers)
+                correction = corrected(
+                    letter,
+                    value=edit.value,
+                    headers=edit.headers,
+                    types=self.reader.types(letter.topic),
+                )
             replay = letter.replay + standing.replays + 1
             built = put_back(
                 letter,

@@ -4,6 +4,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from facilitair_events.envelope import timestamp
 from facilitair_gateway.errors import UnknownLetterError
 from facilitair_gateway.letters.letter import Letter, parse_place
 from facilitair_gateway.letters.notes import Notes
@@ -21,7 +22,7 @@ class Link(Struct, frozen=True, kw_only=True):
     replay: int | None = None
     editor: str | None = None
     reason: str | None = None
-    dead_ms: int | None = None
+    dead_at: str | None = None
 
 
 async def lineage(letter: Letter, reader: LetterReader) -> list[Link]:
@@ -65,7 +66,7 @@ def _link(letter: Letter, notes: Notes) -> Link:
         replay=letter.replay,
         editor=letter.editor,
         reason=letter.reason,
-        dead_ms=letter.record.timestamp_ms,
+        dead_at=timestamp(letter.record.timestamp_ms),
     )
 
 

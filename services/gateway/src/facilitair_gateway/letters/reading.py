@@ -95,6 +95,10 @@ class LetterReader:
         """The dead-letter topics, in the order in which they are listed."""
         return self._topics
 
+    def types(self, topic: str) -> tuple[str, ...]:
+        """What an original topic carries."""
+        return self._registry.spec(topic).types
+
     def groups(self, topic: str) -> tuple[str, ...]:
         """Who reads an original topic."""
         return self._registry.spec(topic).consumers
@@ -113,10 +117,12 @@ class LetterReader:
 
     async def find(self, place: Place) -> Letter:
         """The letter at a place. Raises UnknownLetterError and LettersUnreadError."""
-        if place.topic not in self._notes or not await self._holds(place):
+        if place.topic not in self._notes:
             raise UnknownLetterError
         try:
             async with asyncio.timeout(self._read_s), self._log.reader() as reader:
+                if not await self._holds(place):
+                    raise UnknownLetterError
                 reader.assign({place.tp: place.offset})
                 record = await _next(reader)
         except TimeoutError as error:

@@ -1,7 +1,7 @@
 """What is appended when a letter is put back, and whether a corrected record can be read. Pure."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import jsonschema
@@ -68,17 +68,24 @@ def put_back(
     )
 
 
-def corrected(letter: Letter, *, value: Any, headers: Mapping[str, str | None]) -> Correction:
+def corrected(
+    letter: Letter,
+    *,
+    value: Any,
+    headers: Mapping[str, str | None],
+    types: Collection[str],
+) -> Correction:
     """The record of a letter with another value, and with some headers set or (None) removed.
 
-    ``value`` is plain data, checked against the schema of the type that the headers name.
+    ``value`` is plain data, checked against the schema of the type that the headers name, which is
+    one of ``types``, those that the topic carries.
     A field that the schema does not know is a fault, because readers would ignore it in silence.
     Raises RequestFaultsError with everything that is wrong.
     """
     changed, faults = _with_headers(letter, headers)
     name = _type_of(changed)
-    faults += _header_faults(changed, letter)
-    if name in TYPES:
+    faults += _header_faults(changed, letter, types=types)
+    if name in TYPES and name in types:
         faults += _value_faults(name, value)
     if faults:
         raise RequestFaultsError(faults=tuple(faults[:_MOST_FAULTS]))
@@ -107,7 +114,7 @@ def _type_of(headers: Headers) -> str:
     )
 
 
-def _header_faults(headers: Headers, letter: Letter) -> list[Fault]:
+def _header_faults(headers: Headers, letter: Letter, *, types: Collection[str]) -> list[Fault]:
     """Everything that keeps the headers from being an envelope, or from fitting the key."""
     faults = []
     for _ in range(_MOST_HEADERS):
@@ -123,8 +130,9 @@ def _header_faults(headers: Headers, letter: Letter) -> list[Fault]:
     else:
         return faults
     named = {fault.field for fault in faults}
-    if envelope.type not in TYPES and "headers.ce_type" not in named:
-        reason = f"header 'ce_type' is {envelope.type[:64]!r}, which is no type"
+    if envelope.type not in types and "headers.ce_type" not in named:
+        known = ", ".join(types)
+        reason = f"header 'ce_type' is {envelope.type[:64]!r}; {letter.topic} carries {known}"
         faults.append(_fault(reason, field="headers.ce_type"))
     tenant, collaboration = owner_of(letter.record.key)
     owned = (

@@ -92,15 +92,19 @@ def replayed(done: Replayed, *, groups: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _value(value: bytes | None) -> dict[str, Any]:
-    """``json`` where it is JSON; else ``text``, its unreadable bytes replaced, and ``base64``."""
+    """All bytes as ``base64``, and ``json`` or else ``text``, its unreadable bytes replaced."""
     if value is None:
         return {"null": True}
-    about = {"size": len(value), "sha256": hashlib.sha256(value).hexdigest()}
+    about = {
+        "size": len(value),
+        "sha256": hashlib.sha256(value).hexdigest(),
+        "base64": base64.b64encode(value).decode(),
+    }
     try:
         shown = msgspec.json.decode(value)
         msgspec.json.encode(shown)
     except _UNSHOWABLE:
-        return about | {"text": _text(value), "base64": base64.b64encode(value).decode()}
+        return about | {"text": _text(value)}
     return about | {"json": shown}
 
 

@@ -114,7 +114,7 @@ async def letters(*, request: Request, caller: Administrator, gateway: Gateway) 
 async def one_letter(*, caller: Administrator, gateway: Gateway, letter: str) -> Response:
     """One letter with its headers, its value, what was done about it, and its lineage.
 
-    The value is `json` where it is JSON, else `text` and `base64`.
+    The value is `json` where it is JSON, else `text`; `base64` has all its bytes.
     """
     with _log_answers():
         found, standing = await gateway.letters.look(letter)
