@@ -52,6 +52,28 @@ def blocks(page: str) -> list[Block]:
     return found
 
 
+def section(page: str, heading: str) -> str:
+    """The lines under a heading of the second level, up to the next one; raises PageError."""
+    lines = page.splitlines(keepends=True)
+    first, after = _bounds(lines, heading)
+    return "".join(lines[first:after])
+
+
+def without_section(page: str, heading: str) -> str:
+    """The page with these lines left out; raises PageError."""
+    lines = page.splitlines(keepends=True)
+    first, after = _bounds(lines, heading)
+    return "".join(lines[:first] + lines[after:])
+
+
+def _bounds(lines: list[str], heading: str) -> tuple[int, int]:
+    starts = [number for number, line in enumerate(lines) if line.startswith("## ")]
+    for at, following in zip(starts, [*starts[1:], len(lines)], strict=True):
+        if lines[at].strip() == f"## {heading}":
+            return at, following
+    raise PageError(line=len(lines), problem=f"there is no section {heading!r}")
+
+
 def commands(block: Block) -> list[Command]:
     """The commands of a console block.
 

@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from tools.markdown import Block, PageError, blocks, commands, links
+from tools.markdown import (
+    Block,
+    PageError,
+    blocks,
+    commands,
+    links,
+    section,
+    without_section,
+)
 from tools.tracked import tracked_files
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,3 +78,12 @@ def test_an_open_block_is_rejected():
 def test_links_to_the_web_and_inside_the_page_are_not_files():
     page = "[a](b.md) [c](https://d.example) [e](#f) [g](h.md#i)"
     assert links(page) == ["b.md", "h.md"]
+
+
+def test_a_section_goes_up_to_the_next_one():
+    page = "# t\na\n## b\nc\n### d\n## e\nf\n"
+    assert section(page, "b") == "## b\nc\n### d\n"
+    assert section(page, "e") == "## e\nf\n"
+    assert without_section(page, "b") == "# t\na\n## e\nf\n"
+    with pytest.raises(PageError, match="no section 'x'"):
+        section(page, "x")

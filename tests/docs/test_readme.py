@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from facilitair_testing.eventually import eventually
-from tools.markdown import blocks, commands
+from tools.markdown import blocks, commands, without_section
 
+FLEET = "A fleet"  # the commands of this section are run by test_fleet_commands.py
 NOT_RUN = {"make test"}  # it is what runs this test
 STAYS = "make up"
 FAST = {"FACILITAIR_SIMULATOR_TTFT_MS": "20", "FACILITAIR_SIMULATOR_TOKENS_PER_S": "20000"}
@@ -104,7 +105,7 @@ def model_url(journal, outer_environment):
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_every_command_runs_in_a_fresh_clone(ready_clone, open_terminal, model_url, journal):
-    page = blocks((ready_clone / "README.md").read_text())
+    page = blocks(without_section((ready_clone / "README.md").read_text(), FLEET))
     session = Session(open_terminal, model_url)
     for block in page:
         if block.language == "python":
