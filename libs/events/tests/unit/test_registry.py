@@ -110,9 +110,8 @@ def test_r37_topics_with_text_expire_within_thirty_days(registry):
     kept = {s.name: s.retention_ms for s in registry.topics.values() if "delete" in s.cleanup}
     assert kept["collaboration-inbox"] == 29 * DAY_MS
     assert registry.spec("collaboration-inbox").segment_ms == DAY_MS
-    assert {kept[n] for n in ("collaboration-stream", "agent-tasks", "worker-control")} == {
-        7 * DAY_MS
-    }
+    assert {kept[n] for n in ("collaboration-stream", "agent-tasks")} == {7 * DAY_MS}
+    assert kept["worker-control"] == 9 * DAY_MS
     assert kept["query-replies"] == 3600 * 1000
     for name, retention_ms in kept.items():
         assert name == "llm-calls" or retention_ms + registry.spec(name).segment_ms <= 30 * DAY_MS
