@@ -39,11 +39,19 @@ class Desk:
     def __init__(self, log: Log) -> None:
         self.log = log
 
-    async def send(self, topic: str, data: msgspec.Struct, *, key: str, ident: str = "t") -> None:
+    async def send(
+        self,
+        topic: str,
+        data: msgspec.Struct,
+        *,
+        key: str,
+        ident: str = "t",
+        subject: str = "c1",
+    ) -> None:
         """Append one record of tenant ``local``."""
         envelope = Envelope(
             id=ident, type=codec.type_name(data), source="test", time="2026-01-01T00:00:00.000Z",
-            subject="c1", tenant="local", project="default", actor="me", correlation="r1",
+            subject=subject, tenant="local", project="default", actor="me", correlation="r1",
         )  # fmt: skip
         async with self.log.producer() as producer:
             await producer.send([message(topic=topic, key=key, data=data, envelope=envelope)])
@@ -51,7 +59,8 @@ class Desk:
     async def give(self, wanted: RunAttempt) -> None:
         """Hand a task to the workers."""
         key = task_key("local", wanted.collaboration, wanted.path)
-        await self.send(AGENT_TASKS, wanted, key=key, ident=f"{wanted.path}/{wanted.attempt}")
+        ident = f"{wanted.path}/{wanted.attempt}"
+        await self.send(AGENT_TASKS, wanted, key=key, ident=ident, subject=wanted.collaboration)
 
     async def stop(self, path: str = "a", attempt: int = 1) -> None:
         """Stop an attempt."""
