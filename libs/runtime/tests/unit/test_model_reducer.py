@@ -377,7 +377,12 @@ CASES = {
     ),
     "gap-48h-without-a-scan": Case(
         the_scan_comes_before_the_lag_is_over,
-        (mutation(takeover.Takeover, "scan_again", ("await self._scan(partition.tp)", "{}")),),
+        (
+            mutation(
+                takeover.Takeover, "scan_again",
+                ("if key not in partition.slots or partition", "if False and partition"),
+            ),
+        ),
     ),
     "mutant-snapshot-before-parked": Case(
         a_poison_key_ends,
@@ -407,6 +412,12 @@ async def test_the_history_breaks_it_when_the_rule_is_broken(name, scene, monkey
         broken.apply(monkeypatch)
     with pytest.raises(BrokenPromiseError):
         await CASES[name].history(scene)
+
+
+async def test_a_key_that_is_not_frozen_ends_too(scene, monkeypatch):
+    """``rules-not-frozen``: the model allows what the chassis does not do."""
+    mutation(batch, "admits", ("if standing.parked is None:", "if True:")).apply(monkeypatch)
+    await a_poison_key_ends(scene)
 
 
 def test_r08_scans_come_several_times_within_the_lag_of_every_state_topic():

@@ -1,4 +1,4 @@
-"""``mutant-duplicates-counted`` of the model of the keyed reducer: what comes twice counts once (R11).
+"""What comes twice counts once (R11): ``mutant-duplicates-counted`` of the model of the reducer.
 
 Records of one content at two offsets: a client that tried again, a worker that lost its ack, a
 timer that rang for two owners.
