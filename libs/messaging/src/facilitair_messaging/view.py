@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from facilitair_messaging.errors import UnhandledTypeError, UnreadableRecordError
 from facilitair_messaging.following import Follower
-from facilitair_messaging.messages import read
+from facilitair_messaging.messages import check_owner, read
 from facilitair_messaging.ports import Log, Record, TopicPartition
 from facilitair_observability import names
 from facilitair_observability.metrics import Metrics
@@ -22,8 +22,9 @@ _log = structlog.get_logger()
 class CompactedView(Generic[Value]):
     """Reads a topic from its beginning to the end it had at the start, then follows it.
 
-    A null value removes its key. A record that cannot be read, or is of none of ``types``, is
-    counted and logged, and the key keeps its older value: a view has no dead letters.
+    A null value removes its key. A key with a colon begins with its tenant. A record that cannot
+    be read, is of none of ``types`` or of another tenant than its key is counted and logged, and
+    the key keeps its older value: a view has no dead letters.
     ``on_change`` is called with every applied change in log order per key, those of the first
     read included; what it raises ends ``run``.
     """
@@ -99,7 +100,11 @@ class CompactedView(Generic[Value]):
     def _change(self, record: Record) -> tuple[str, Value | None]:
         if record.value is None:
             return _key(record), None
-        data = read(record).data
+        incoming = read(record)
+        tenant, named, _ = _key(record).partition(":")
+        if named:
+            check_owner(incoming, tenant=tenant, subject=incoming.envelope.subject)
+        data = incoming.data
         for wanted in self._types:
             if isinstance(data, wanted):
                 return _key(record), data

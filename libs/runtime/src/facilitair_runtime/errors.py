@@ -73,6 +73,13 @@ class ForeignSnapshotError(ReducerError):
         super().__init__(f"{topic}@{offset} is no snapshot of this service")
 
 
+class SnapshotTooNewError(ReducerError):
+    """A snapshot has a form that this version does not know (R9)."""
+
+    def __init__(self, *, topic: str, offset: int, form: str) -> None:
+        super().__init__(f"{topic}@{offset} is a {form[:_NAMED_CHARS]}: upgrade this service")
+
+
 class PartitionCountError(ReducerError):
     """Inbox and state topic must have the same partitions: a key's snapshots lie beside it."""
 

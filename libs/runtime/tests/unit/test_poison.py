@@ -233,6 +233,14 @@ async def test_r09_a_newer_logic_stops_the_process_and_decides_nothing(log):
     assert await log.admin().committed("ledger") == {}
 
 
+async def test_r09_a_newer_logic_of_another_tenant_stops_nobody(log):
+    forged = ledger.record(ledger.Put(amount=1, logic=2), id="n", tenant="evil")
+    await histories.append(log, forged, *ledger.puts(2, key="t:b"))
+    await histories.run_dry(FaultyLog(log))
+    assert len(await histories.records(log, DLQ)) == 1
+    assert [event.total for event in await _events(log, "t:b")] == [2, 2]
+
+
 async def test_r09_a_state_of_a_newer_logic_stops_the_process(log):
     await histories.append(log, *ledger.puts(1))
     await histories.run_dry(FaultyLog(log))

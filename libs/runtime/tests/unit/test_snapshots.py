@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from facilitair_events.codec import encode
-from facilitair_messaging.errors import UnreadableRecordError
 from facilitair_messaging.messages import read
 from facilitair_messaging.ports import Message, TopicPartition
-from facilitair_runtime.errors import ForeignSnapshotError, PartitionCountError
+from facilitair_runtime.errors import PartitionCountError, SnapshotTooNewError
 from facilitair_runtime.reducing.rebuild import Scan
 from facilitair_runtime.reducing.states import since, with_offset
 from facilitair_testing.eventually import eventually
+from facilitair_testing.spoiling import SpoilingLog
 from libs.runtime.tests import histories, ledger
 from libs.runtime.tests.faults import FaultyLog
 
@@ -145,20 +145,113 @@ async def test_an_event_that_its_topic_does_not_take_fails_in_decide(log):
     assert [event.seq for event in events] == [1, 2, 3]
 
 
-async def test_r08_a_snapshot_that_cannot_be_read_stops_the_process(log):
+UNREADABLE = {
+    "applied": lambda state: structs.replace(_again(state), value=b"{}"),
+    "json": lambda state: structs.replace(_again(state), value=b"not json"),
+    "state": lambda state: structs.replace(_again(state), value=b'{"applied":99,"state":7}'),
+    "headers": lambda state: structs.replace(_again(state), headers=()),
+    "tenant": lambda state: _with_header(state, "tenant", b"evil"),
+    "type": lambda state: _with_header(state, "ce_type", b"facilitair.nobody.knows.v9"),
+    "foreign": lambda state: _with_header(state, "ce_type", b"facilitair.ledger.put.v1"),
+}
+
+
+def _with_header(state, name, value):
+    headers = tuple((n, value if n == name else v) for n, v in state.headers)
+    return structs.replace(_again(state), headers=headers)
+
+
+def _spoil_snapshots(kind, *, after):
+    """Spoil every snapshot but the first ``after``."""
+    seen = []
+
+    def spoil(messages):
+        changed = []
+        for message in messages:
+            if message.topic == ledger.STATE:
+                seen.append(message)
+                if len(seen) > after:
+                    message = UNREADABLE[kind](message)  # noqa: PLW2901
+            changed.append(message)
+        return changed
+
+    return spoil
+
+
+@pytest.mark.parametrize("after", [0, 1], ids=["none-is-left", "an-older-one-is-left"])
+@pytest.mark.parametrize("kind", UNREADABLE)
+async def test_r08_what_unreadable_snapshots_covered_is_decided_again(log, kind, after):
+    spoiling = SpoilingLog(log, _spoil_snapshots(kind, after=after))
+    for number, amount in enumerate((2, 3, 4)):
+        await histories.append(log, *ledger.puts(amount, start=number))
+        async with histories.running(histories.keyed(spoiling)):
+            await eventually(lambda: histories.settled(log))
+    await histories.append(log, *ledger.puts(7, start=9), *ledger.puts(5, key="t:b"))
+    async with histories.running(histories.keyed(log)):
+        await eventually(lambda: histories.settled(log))
+    applied = histories.applied(await histories.records(log, ledger.EVENTS))
+    assert read(applied["t:a"][-1]).data.total == 16
+    assert read(applied["t:b"][-1]).data.total == 5
+    last = (await histories.records(log, ledger.STATE))[-2:]
+    assert {read(record).data.state.total for record in last} == {16, 5}
+
+
+def _spoil_key(key):
+    """Spoil every snapshot of one key."""
+
+    def spoil(messages):
+        return [
+            UNREADABLE["json"](message)
+            if (message.topic, message.key) == (ledger.STATE, key.encode())
+            else message
+            for message in messages
+        ]
+
+    return spoil
+
+
+class _Trimmed:
+    """A log whose inbox begins later than it did."""
+
+    def __init__(self, log, beginning):
+        self._log = log
+        self._beginning = beginning
+
+    def __getattr__(self, name):
+        return getattr(self._log, name)
+
+    def admin(self):
+        return _Trimmed(self._log.admin(), self._beginning)
+
+    async def beginning_offsets(self, tps):
+        found = await self._log.beginning_offsets(tps)
+        return {tp: self._beginning if tp.topic == ledger.INBOX else at for tp, at in found.items()}
+
+
+async def test_r08_a_doubtful_key_whose_records_expired_fails_instead_of_forgetting(log):
+    await histories.append(log, *ledger.puts(2, 3), *ledger.puts(5, key="t:b"))
+    spoiled = SpoilingLog(log, _spoil_key("t:a"))
+    async with histories.running(histories.keyed(spoiled)):
+        await eventually(lambda: histories.settled(log))
+    await histories.append(log, *ledger.puts(4, start=9), *ledger.puts(7, key="t:b", start=9))
+    async with histories.running(histories.keyed(_Trimmed(log, 2))):
+        await eventually(lambda: histories.settled(log))
+    events = [read(record) for record in await histories.records(log, ledger.EVENTS)]
+    failed = [event.data for event in events if isinstance(event.data, ledger.Closed)]
+    assert [event.reason for event in failed] == [
+        "its state cannot be read, and the records that led to it are gone"
+    ]
+    assert {e.envelope.subject for e in events if isinstance(e.data, ledger.Closed)} == {"a"}
+
+
+async def test_r09_a_snapshot_of_a_newer_form_stops_the_process(log):
     await histories.append(log, *ledger.puts(2))
     await histories.run_dry(FaultyLog(log))
     (state,) = await histories.records(log, ledger.STATE)
-    await histories.append(log, structs.replace(_again(state), value=b"{}"))
-    with pytest.raises(UnreadableRecordError):
-        await histories.keyed(log).run(asyncio.Event())
-
-
-async def test_a_foreign_record_in_the_state_topic_stops_the_process(log):
-    foreign = ledger.puts(2)[0]
-    value = b'{"applied": 3, "amount": 4}'
-    await histories.append(log, structs.replace(foreign, topic=ledger.STATE, value=value))
-    with pytest.raises(ForeignSnapshotError):
+    name = dict(state.headers)["ce_type"]
+    newer = _with_header(state, "ce_type", name.removesuffix(b"1") + b"2")
+    await histories.append(log, newer)
+    with pytest.raises(SnapshotTooNewError, match="upgrade"):
         await histories.keyed(log).run(asyncio.Event())
 
 

@@ -75,13 +75,13 @@ class Decider(Generic[S]):
         self._limits = limits
 
     def check(self, case: Case) -> None:
-        """Raises LogicTooNewError, which stops the process (R9), or ForeignKeyError."""
-        logic = self._reducer.logic_of(case.seen)
-        if logic is not None and logic > self._reducer.known_logic:
-            raise LogicTooNewError(logic=logic, known=self._reducer.known_logic)
+        """Raises ForeignKeyError, or LogicTooNewError, which stops the process (R9)."""
         expected = self._reducer.key_of(case.seen)
         if expected != case.key:
             raise ForeignKeyError(key=case.key, expected=expected)
+        logic = self._reducer.logic_of(case.seen)
+        if logic is not None and logic > self._reducer.known_logic:
+            raise LogicTooNewError(logic=logic, known=self._reducer.known_logic)
 
     def decided(self, standing: Standing[S], case: Case) -> Outcome:
         """Decide one admitted record; what ``decide`` raises parks the key.

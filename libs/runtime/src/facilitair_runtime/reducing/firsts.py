@@ -38,12 +38,20 @@ def context_of(reducer: Reducer[Any], record: Record, *, key: str) -> Envelope:
         envelope = None
     if envelope is not None and (envelope.tenant, envelope.subject) == (tenant, subject):
         return envelope
-    ident = derive("unreadable", record.topic, str(record.partition), str(record.offset))
+    place = f"{record.topic}[{record.partition}]@{record.offset}"
+    return owned_by(reducer, tenant=tenant, subject=subject, name=place, at_ms=record.timestamp_ms)
+
+
+def owned_by(
+    reducer: Reducer[Any], *, tenant: str, subject: str, name: str, at_ms: int
+) -> Envelope:
+    """What continues where no envelope can be read; ``name`` tells it from others."""
+    ident = derive("unreadable", name)
     return Envelope(
         id=ident,
         type=NAMES[Parked],
         source=reducer.service,
-        time=timestamp(record.timestamp_ms),
+        time=timestamp(at_ms),
         subject=subject,
         tenant=tenant,
         project=_UNKNOWN,

@@ -7,11 +7,12 @@ import msgspec
 from msgspec import Struct
 
 from facilitair_events.codec import type_name
-from facilitair_events.envelope import Envelope, Headers, timestamp
+from facilitair_events.envelope import Envelope, Headers, header, timestamp
 from facilitair_events.ids import derive
-from facilitair_messaging.messages import message, read
+from facilitair_events.types import NAMES
+from facilitair_messaging.messages import check_owner, message, read
 from facilitair_messaging.ports import Message, Record
-from facilitair_runtime.errors import ForeignSnapshotError, LogicTooNewError
+from facilitair_runtime.errors import ForeignSnapshotError, LogicTooNewError, SnapshotTooNewError
 from facilitair_runtime.reducing.config import Reducer, S
 
 
@@ -74,12 +75,15 @@ def snapshot(reducer: Reducer[S], held: KeyState[S], *, key: str) -> Message:
 def restored(reducer: Reducer[S], record: Record) -> KeyState[S]:
     """Read a snapshot back.
 
-    Raises UnreadableRecordError, ForeignSnapshotError, or LogicTooNewError for a state that a newer
-    version has decided (R9).
+    Raises UnreadableRecordError and ForeignSnapshotError, or what stops the process: for a state
+    that a newer version has decided LogicTooNewError (R9), for a newer form SnapshotTooNewError.
     """
+    _check_form(reducer, record)
     incoming = read(record)
     if not isinstance(incoming.data, reducer.snapshot_type):
         raise ForeignSnapshotError(topic=record.topic, offset=record.offset)
+    tenant, subject = reducer.owner_of((record.key or b"").decode(errors="replace"))
+    check_owner(incoming, tenant=tenant, subject=subject)
     data: Any = incoming.data
     logic = reducer.logic_of_state(data.state)
     if logic > reducer.known_logic:
@@ -91,6 +95,15 @@ def restored(reducer: Reducer[S], record: Record) -> KeyState[S]:
         context=incoming.envelope,
         cause=incoming.envelope.causation or incoming.envelope.id,
     )
+
+
+def _check_form(reducer: Reducer[Any], record: Record) -> None:
+    """An older version must not take what it cannot know for damage."""
+    ours, _, number = NAMES[reducer.snapshot_type].rpartition(".v")
+    name = (header(record.headers, "ce_type") or b"").decode(errors="replace")
+    theirs, _, newer = name.rpartition(".v")
+    if theirs == ours and newer.isdigit() and int(newer) > int(number):
+        raise SnapshotTooNewError(topic=record.topic, offset=record.offset, form=name)
 
 
 class Packed(Struct, frozen=True, gc=False):
