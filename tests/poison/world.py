@@ -4,7 +4,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +24,8 @@ from facilitair_gateway.settings import GatewaySettings
 from facilitair_llm.endpoints import Endpoint, Endpoints
 from facilitair_messaging.adapters.embedded import EmbeddedLog
 from facilitair_messaging.adapters.kafka import KafkaLog, Timing
+from facilitair_messaging.errors import UnreadableRecordError
+from facilitair_messaging.messages import read
 from facilitair_messaging.ports import Log, Message, Record, TopicPartition
 from facilitair_orchestrator import app as orchestrator
 from facilitair_orchestrator.settings import OrchestratorSettings
@@ -34,6 +36,9 @@ from facilitair_testing.scripted_model import ScriptedModel
 from facilitair_testing.spoiling import SpoilingLog
 
 PATIENCE_S: Final = 30.0
+Wanted = Callable[[Message], bool]
+Change = Callable[[Message], Message]
+
 SERVICES: Final = ("orchestrator", "agent-worker", "gateway")
 _ENDPOINTS: Final = Endpoints(
     by_provider={"simulator": Endpoint(provider="simulator", base_url="http://127.0.0.1:9/v1")},
@@ -47,16 +52,21 @@ def one_partition_each() -> dict[str, TopicSpec]:
     return {name: structs.replace(spec, partitions=1) for name, spec in topics.items()}
 
 
+def owner_of(message: Message) -> str:
+    """The collaboration that a record is about."""
+    return (header(message.headers, "ce_subject") or message.key.split(b":")[-1]).decode()
+
+
 class World:
     """The services, and what a test does to them and sees of them."""
 
     def __init__(self, log: Log, home: Path) -> None:
         self.log = log
         self.model = ScriptedModel("x")
-        self.spoiled: list[Message] = []
+        self.spoiled: dict[str, Message] = {}
         self._home = home
         self._spoiling = SpoilingLog(log, self._spoil)
-        self._wanted: tuple[Callable[[Message], bool], Callable[[Message], Message]] | None = None
+        self._wanted: dict[str, tuple[Wanted, Change]] = {}
         self._apps: dict[str, App] = {}
         self._stops: dict[str, asyncio.Event] = {}
         self._runs: dict[str, asyncio.Task[None]] = {}
@@ -134,22 +144,19 @@ class World:
         self.model = worker.models["simulator"] = ScriptedModel(*texts)
         return self.model
 
-    def spoil_next(
-        self, wanted: Callable[[Message], bool], change: Callable[[Message], Message]
-    ) -> None:
-        """Change the next record that is wanted, on its way into the log."""
-        self.spoiled.clear()
-        self._wanted = (wanted, change)
+    def spoil(self, collaboration: str, *, wanted: Wanted, change: Change) -> None:
+        """Change the first record of a collaboration that is wanted, on its way into the log."""
+        self._wanted[collaboration] = (wanted, change)
 
     def _spoil(self, messages: Sequence[Message]) -> list[Message]:
         return [self._maybe_spoilt(message) for message in messages]
 
     def _maybe_spoilt(self, message: Message) -> Message:
-        if self._wanted is None or not self._wanted[0](message):
+        owner = owner_of(message)
+        if owner not in self._wanted or not self._wanted[owner][0](message):
             return message
-        change = self._wanted[1]
-        self._wanted = None
-        self.spoiled.append(changed := change(message))
+        _, change = self._wanted.pop(owner)
+        self.spoiled[owner] = changed = change(message)
         return changed
 
     async def append(self, *messages: Message) -> int:
@@ -200,13 +207,14 @@ class World:
         return body
 
     async def events(self, collaboration: str) -> list[tuple[str, dict[str, Any]]]:
-        """Kind and value of the public events of a collaboration, repeats left out."""
-        found = {}
+        """Kind and value of the public events of a collaboration that can be read."""
+        found = []
         for record in await self.records(COLLABORATION_EVENTS):
-            seq, name = header(record.headers, "seq"), header(record.headers, "ce_type")
-            if record.key == f"local:{collaboration}".encode() and seq and name:
-                found.setdefault(seq, (kind_of(name.decode()), json.loads(record.value or b"")))
-        return list(found.values())
+            if record.key == f"local:{collaboration}".encode():
+                with suppress(UnreadableRecordError):
+                    name = read(record).envelope.type
+                    found.append((kind_of(name), json.loads(record.value or b"")))
+        return found
 
     async def end(self, collaboration: str) -> tuple[str, dict[str, Any]]:
         """The terminal event of a collaboration, which is its last and only one."""
@@ -226,7 +234,10 @@ class World:
         """Id, event and data of every frame until the stream ends; a broken frame raises."""
         path = f"/v1/collaborations/{collaboration}/stream"
         params = {} if cursor is None else {"cursor": cursor}
-        async with self.http.stream("GET", path, params=params) as answer:
+        async with (
+            asyncio.timeout(PATIENCE_S),
+            self.http.stream("GET", path, params=params) as answer,
+        ):
             text = (await answer.aread()).decode()
         assert answer.status_code == 200, text
         blocks = [block for block in text.split("\n\n") if block.startswith("id: ")]

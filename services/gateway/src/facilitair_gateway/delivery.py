@@ -58,15 +58,16 @@ class Delivery:
         """The frames of what a viewer was not sent before, and whether nothing follows them."""
         frames: list[bytes] = []
         for entry in entries:
-            verdict = viewer.progress.admit(entry)
+            verdict = Verdict.MISSING if entry.hole else viewer.progress.admit(entry)
             if verdict is Verdict.MISSING:
                 log.error("events missing on the stream", partition=viewer.partition, seq=entry.seq)
-                cursor = Cursor(viewer.partition, entry.offset, viewer.progress.seq)
+                cursor = _behind(viewer, entry)
                 gap = self._end(
                     viewer, cursor, reason="events_missing", message=_MISSING, wire=wire
                 )
                 frames.append(gap)
                 return frames, True
+            viewer.resume_at = entry.offset + 1
             if verdict is Verdict.SEND:
                 seq = viewer.progress.seq
                 frames.append(wire.frame(entry, partition=viewer.partition, seq=seq))
@@ -82,3 +83,11 @@ class Delivery:
         self._metrics.count(names.STREAM_GAPS, reason=reason)
         log.info("viewer cut off", reason=reason, partition=viewer.partition)
         return wire.gap(cursor, reason=reason, message=message)
+
+
+def _behind(viewer: Viewer, entry: Entry) -> Cursor:
+    """Behind the last record that a viewer saw, and behind the gap: who resumes there goes on."""
+    seen = viewer.progress.seq
+    if entry.hole:
+        return Cursor(viewer.partition, entry.offset + 1, max(seen, entry.seq or 0))
+    return Cursor(viewer.partition, viewer.resume_at, seen if entry.seq is None else entry.seq - 1)

@@ -36,7 +36,7 @@ class _Page:
         """Take an entry; False when the page is full and the entry begins the next one."""
         if entry.seq is not None and len(self.found) == self._limit:
             return False
-        verdict = viewer.progress.admit(entry)
+        verdict = Verdict.MISSING if entry.hole else viewer.progress.admit(entry)
         if verdict is Verdict.MISSING:
             raise ExpiredCursorError
         self.reached = Cursor(viewer.partition, entry.offset + 1, viewer.progress.seq)

@@ -1,6 +1,6 @@
 """What a viewer of a collaboration is sent: cursors, frames, and what is left out. Pure.
 
-A record becomes an ``Entry`` from its key and headers alone; its value is never decoded.
+A record becomes an ``Entry`` from its key and headers; of its value is only seen that it is JSON.
 A cursor says where to read on: partition, offset of the *next* record, last ``seq`` that was sent.
 """
 
@@ -24,7 +24,9 @@ _CURSOR: Final = re.compile(r"(0|[1-9]\d{0,4})-(0|[1-9]\d{0,17})-(0|[1-9]\d{0,17
 _NUMBER_DIGITS: Final = 18
 _TYPE: Final = re.compile(rb"facilitair\.([a-z0-9_.]+)\.v\d+")
 _TERMINAL: Final = frozenset(kind.encode() for kind in TERMINAL_KINDS)
-_NAMES: Final = frozenset({"ce_type", "seq", "step", "attempt", "index"})
+_CHUNKS: Final = frozenset({b"token", b"attempt.started", b"attempt.reset"})
+_NAMES: Final = frozenset({"ce_type", "tenant", "seq", "step", "attempt", "index"})
+_json: Final = msgspec.json.Decoder(msgspec.Raw)
 
 
 class Cursor(NamedTuple):
@@ -49,6 +51,7 @@ def parse_cursor(text: str) -> Cursor:
 class Entry(Struct, frozen=True, gc=False):
     """A record of the stream, as far as its headers tell.
 
+    A ``hole`` is a record that no viewer can be sent and that was no chunk: it is told as a gap.
     ``seq`` is set for copies of public events, ``step`` and ``attempt`` for what an attempt writes,
     ``index`` for its chunks.
     """
@@ -62,6 +65,11 @@ class Entry(Struct, frozen=True, gc=False):
     index: int | None = None
 
     @property
+    def hole(self) -> bool:
+        """Whether it stands for an event that cannot be shown."""
+        return not self.kind
+
+    @property
     def terminal(self) -> bool:
         """Whether nothing follows it in its collaboration."""
         return self.kind in _TERMINAL
@@ -70,13 +78,17 @@ class Entry(Struct, frozen=True, gc=False):
 def entry_of(record: Record) -> Entry | None:
     """The entry of a record; None for one that no viewer can be sent.
 
-    That is a record without value or type, with a number that is none, or with a raw line break,
-    which would end the frame (R32).
+    That is a record without key or type, with a number that is none or the header of another tenant
+    than its key has, or whose value is no line of JSON: a raw line break would end the frame (R32),
+    and anything else that is none would break what a socket's other collaborations are sent.
     """
     value = record.value
-    if value is None or b"\n" in value or b"\r" in value:
+    if value is None or record.key is None or not _is_json_line(value):
         return None
     found = {name: content for name, content in record.headers if name in _NAMES}
+    tenant = found.get("tenant")
+    if tenant is not None and not record.key.startswith(tenant + b":"):
+        return None
     kind = _kind(found.get("ce_type", b""))
     try:
         seq = _number(found.get("seq"))
@@ -87,6 +99,21 @@ def entry_of(record: Record) -> Entry | None:
     if kind is None:
         return None
     return Entry(record.offset, kind, value, seq, found.get("step"), attempt, index)
+
+
+def hole_of(record: Record) -> Entry | None:
+    """What stands for a record that is no entry; None for a chunk, whose text its result repeats.
+
+    Without it a viewer would wait for ever for a terminal event that was skipped.
+    """
+    found = dict(record.headers)
+    if record.key is None or _kind(found.get("ce_type", b"")) in _CHUNKS:
+        return None
+    try:
+        seq = _number(found.get("seq"))
+    except ValueError:
+        seq = None
+    return Entry(record.offset, b"", b"", seq)
 
 
 def frame(entry: Entry, *, partition: int, seq: int) -> bytes:
@@ -168,6 +195,19 @@ def _kind(type_name: bytes) -> bytes | None:
     """``facilitair.step.completed.v1`` is ``step.completed``; None for anything else."""
     found = _TYPE.fullmatch(type_name)
     return None if found is None else found[1]
+
+
+def _is_json_line(value: bytes) -> bool:
+    """Whether a value is well-formed; cheap, and nothing is kept of what it says."""
+    if b"\n" in value or b"\r" in value:
+        return False
+    try:
+        if not value.isascii():
+            value.decode()
+        _json.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
 
 
 def _number(text: bytes | None) -> int | None:

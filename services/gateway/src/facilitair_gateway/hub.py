@@ -1,7 +1,8 @@
 """The stream's fan-out: one reader over all partitions, rings of recent records, their viewers.
 
-It never decodes a value. Viewers own no buffer while the ring serves them: they read it from their
-own position, and whatever came since their last write leaves in one (drain-and-join).
+Of a value it only looks whether it is JSON. Viewers own no buffer while the ring serves them: they
+read it from their own position, and whatever came since their last write leaves in one
+(drain-and-join).
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from facilitair_events.topics import COLLABORATION_STREAM
 from facilitair_gateway.asking import answered
 from facilitair_gateway.delivery import Delivery
 from facilitair_gateway.errors import ExpiredCursorError, ForeignCursorError, FutureCursorError
-from facilitair_gateway.fanout import Cursor, Entry, entry_of
+from facilitair_gateway.fanout import Cursor, Entry, entry_of, hole_of
 from facilitair_gateway.replay import Replayer
 from facilitair_gateway.ring import Channel, Ring, weight
 from facilitair_gateway.viewer import Source, Viewer
@@ -256,6 +257,8 @@ class StreamHub:
                 log.warning(
                     "stream record skipped", partition=record.partition, offset=record.offset
                 )
+                entry = hole_of(record)
+            if entry is None or record.key is None:
                 continue
             channel = ring.append(record.key, entry)
             if channel.watchers:

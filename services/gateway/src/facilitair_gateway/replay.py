@@ -13,7 +13,7 @@ from typing import Final
 
 from facilitair_events.topics import COLLABORATION_STREAM
 from facilitair_gateway.errors import ExpiredCursorError, ForeignCursorError
-from facilitair_gateway.fanout import Entry, entry_of
+from facilitair_gateway.fanout import Entry, entry_of, hole_of
 from facilitair_gateway.ring import Ring
 from facilitair_gateway.viewer import Source, Viewer
 from facilitair_messaging.errors import OffsetOutOfRangeError
@@ -114,7 +114,7 @@ class Replayer:
         for record in records:
             if record.key is None or record.key not in by_key:
                 continue
-            entry = entry_of(record)
+            entry = entry_of(record) or hole_of(record)
             if entry is not None:
                 staying -= self._offer(entry, by_key[record.key])
         for viewer in staying:

@@ -23,6 +23,7 @@ class Viewer:
     ``position`` is the next offset it needs: everything before it was sent, or lies in ``backlog``.
     ``witness`` is the offset of the record that its cursor says it was sent last, until that record
     was seen to be of its collaboration.
+    ``resume_at`` is the offset behind the last entry it was sent, or need not be sent.
     ``live`` viewers have read everything once; from then on ``consumed`` counts against what their
     channel appended.
     ``ended`` viewers were given their last frame: the terminal event, or ``cut_off`` by a gap.
@@ -45,6 +46,7 @@ class Viewer:
         "partition",
         "position",
         "progress",
+        "resume_at",
         "source",
         "witness",
         "wrote_at",
@@ -55,6 +57,7 @@ class Viewer:
         self.partition = cursor.partition
         self.position = cursor.offset if witness is None else witness
         self.progress = Progress(cursor.seq)
+        self.resume_at = cursor.offset
         self.witness = witness
         self.source = Source.BACKLOG
         self.channel: Channel[Viewer] | None = None

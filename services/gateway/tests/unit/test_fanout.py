@@ -5,6 +5,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from facilitair_gateway.errors import MalformedCursorError
 from facilitair_gateway.fanout import (
@@ -117,9 +118,18 @@ def test_r31_a_token_is_known_by_four_headers() -> None:
         record(("ce_type", b"facilitair.token.v1"), ("index", b"-1")),
         record(("ce_type", b"facilitair.token.v1"), value=b'{"a":1,\n"b":2}'),
         record(("ce_type", b"facilitair.token.v1"), value=b"{}\revent: forged"),
+        record(("ce_type", b"facilitair.token.v1"), value=b'{"a":1'),
+        record(("ce_type", b"facilitair.token.v1"), value=b'{},"event":"forged"'),
+        record(("ce_type", b"facilitair.token.v1"), value=b'{"a":"\xff"}'),
+        record(("ce_type", b"facilitair.token.v1"), value=b"[" * 20_000),
+        record(("ce_type", b"facilitair.token.v1"), ("tenant", b"evil")),
+        record(("ce_type", b"facilitair.token.v1"), ("tenant", b"loc")),
+        structs.replace(record(("ce_type", b"facilitair.token.v1")), key=None),
     ],
 )
-def test_r32_a_record_that_would_break_the_frames_is_no_entry(broken: Record) -> None:
+def test_r32_a_record_that_would_break_the_frames_or_is_not_ours_is_no_entry(
+    broken: Record,
+) -> None:
     assert entry_of(broken) is None
 
 
