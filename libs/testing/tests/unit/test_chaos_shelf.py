@@ -71,6 +71,20 @@ def test_an_interrupted_row_of_seeds_goes_on_where_it_was(tmp_path, monkeypatch,
     assert (tmp_path / "report.md").read_text() == told.out
 
 
+def test_a_run_that_breaks_fails_and_the_other_seeds_still_run(tmp_path, monkeypatch, capsys):
+    async def run(order, *, tell):
+        if order.seed == 1:
+            raise TimeoutError
+        return replace(RESULT, seed=order.seed)
+
+    monkeypatch.setattr(program, "run", run)
+    arguments = ["--seeds", "1-2", "--system", "solo", "--results", str(tmp_path)]
+    assert program.main(arguments) == 1
+    assert "TimeoutError" in capsys.readouterr().err
+    assert Shelf(tmp_path).result("solo-L0-1") is None
+    assert Shelf(tmp_path).result("solo-L0-2") is not None
+
+
 def test_again_runs_what_has_a_result_and_json_prints_it(tmp_path, monkeypatch, capsys):
     ran = []
 

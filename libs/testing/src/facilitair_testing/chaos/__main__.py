@@ -5,6 +5,7 @@ import asyncio
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -88,10 +89,39 @@ def _one(seed: int, shelf: Shelf, *, arguments: argparse.Namespace) -> Result:
         commit=_commit(),
     )
     _say(f"seed {seed} on {order.system} under {order.load.name}")
-    result = asyncio.run(run(order, tell=lambda line: _say(f"  seed {seed}: {line}")))
-    shelf.keep(name, result)
+    try:
+        result = asyncio.run(run(order, tell=lambda line: _say(f"  seed {seed}: {line}")))
+    except NativeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the other seeds still run; this one has no result
+        traceback.print_exc()
+        result = _broken(order, error)
+    else:
+        shelf.keep(name, result)
     _tell(result, shelf.run(name))
     return result
+
+
+def _broken(order: Order, error: Exception) -> Result:
+    """What is told of a run that did not come to its end; it is not kept, and so run again."""
+    return Result(
+        seed=order.seed,
+        system=order.system,
+        load=order.load.name,
+        planned=0,
+        faults=(),
+        submitted=0,
+        accepted=0,
+        terminal=0,
+        finished=0.0,
+        violations=(),
+        waits=(),
+        unanswered=0,
+        duration_s=0.0,
+        ends={},
+        trouble=(f"{type(error).__name__}: {error}",),
+        commit=order.commit,
+    )
 
 
 def _tell(result: Result, folder: Path) -> None:

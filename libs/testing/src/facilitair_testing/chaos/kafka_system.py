@@ -13,18 +13,17 @@ from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
-from aiokafka.structs import TopicPartition as KafkaPartition
 
 from facilitair_events.layout import topics_dir
 from facilitair_events.registry import Registry
 from facilitair_events.topics import COLLABORATION_STATE
 from facilitair_messaging.adapters.kafka import KafkaLog, Timing
 from facilitair_messaging.errors import GroupActiveError
-from facilitair_messaging.ports import Log, TopicPartition
+from facilitair_messaging.ports import Log
 from facilitair_native.kafka import KafkaServer
 from facilitair_testing.chaos.clocks import Clocks, build_library
 from facilitair_testing.chaos.faults import EVERYBODY, SystemName
+from facilitair_testing.chaos.forgetting import forget
 from facilitair_testing.chaos.planning import SERVICES
 from facilitair_testing.chaos.preparing import write_definitions
 from facilitair_testing.chaos.proxy import ChaosProxy, kafka_client
@@ -164,18 +163,7 @@ class KafkaSystem:
 
     async def forget_states(self, log: Log) -> int:
         spec = Registry.load(topics_dir()).topics[COLLABORATION_STATE]
-        tps = [TopicPartition(spec.name, number) for number in range(spec.partitions)]
-        begins = await log.admin().beginning_offsets(tps)
-        ends = await log.admin().end_offsets(tps)
-        admin = AIOKafkaAdminClient(bootstrap_servers=f"127.0.0.1:{self.proxy.port}")
-        await admin.start()
-        try:
-            await admin.delete_records(
-                {KafkaPartition(*tp): RecordsToDelete(before_offset=at) for tp, at in ends.items()}
-            )
-        finally:
-            await admin.close()
-        return sum(ends[tp] - begins[tp] for tp in tps)
+        return await forget(f"127.0.0.1:{self.proxy.port}", log, spec=spec)
 
     @asynccontextmanager
     async def open_log(self) -> AsyncIterator[Log]:

@@ -14,7 +14,13 @@ from msgspec import Struct
 from facilitair_events.layout import topics_dir
 from facilitair_events.registry import Registry
 from facilitair_testing.chaos.crowd import Crowd
-from facilitair_testing.chaos.faults import Fault, Landed, NotLandedError, NotPossibleError
+from facilitair_testing.chaos.faults import (
+    Fault,
+    Landed,
+    NotLandedError,
+    NotPossibleError,
+    SystemName,
+)
 from facilitair_testing.chaos.injectors import INJECTORS
 from facilitair_testing.chaos.kafka_system import KafkaSystem
 from facilitair_testing.chaos.loads import Load, asked
@@ -43,7 +49,7 @@ class Order(Struct, frozen=True, kw_only=True):
     """What to run. ``folder`` must not exist; everything the run leaves is there."""
 
     seed: int
-    system: str
+    system: SystemName
     load: Load
     folder: Path
     commit: str = ""
@@ -52,7 +58,7 @@ class Order(Struct, frozen=True, kw_only=True):
 async def run(order: Order, *, tell: Tell) -> Result:
     """Run it; the result says whether it proves anything. Leaves no process."""
     began = time.monotonic()
-    faults = plan(order.seed, system="solo" if order.system == "solo" else "kafka")
+    faults = plan(order.seed, system=order.system)
     order.folder.mkdir(parents=True)
     pulse = Pulse(time.monotonic)
     journal_path = order.folder / "clients.jsonl"
