@@ -16,6 +16,7 @@ from facilitair_llm.calls import (
     Usage,
 )
 from facilitair_llm.errors import ProviderError
+from facilitair_llm.openai_text_events import TextEvent, text_event
 from facilitair_llm.provider_faults import error_from_body
 from facilitair_llm.sse import Event
 
@@ -140,6 +141,9 @@ class ChatStreamDecoder:
         self.done = self.done or event.data == b"[DONE]"
         if self.done:
             return []
+        text = text_event(event)
+        if text is not None:
+            return self._take(text)
         document = _load_object(event.data)
         if document.get("error"):
             raise error_from_body(document["error"])
@@ -172,6 +176,13 @@ class ChatStreamDecoder:
             model=self._model,
             provider_request_id=self._provider_request_id,
         )
+
+    def _take(self, event: TextEvent) -> list[Chunk]:
+        self._model = event.model or self._model
+        if self._provider_request_id is None:
+            self._provider_request_id = event.id
+        text = event.choices[0].delta.content
+        return [TextDelta(text)] if text else []
 
     def _decode_choice(self, choice: object) -> list[Chunk]:
         if not isinstance(choice, dict):

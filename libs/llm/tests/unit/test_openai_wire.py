@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facilitair_llm import openai_wire
 from facilitair_llm.calls import (
     ChatMessage,
     ChatRequest,
@@ -257,6 +258,58 @@ def test_an_event_named_error_is_an_error_without_an_error_object():
             Event(data=b'{"message":"too much","type":"overloaded_error"}', name="error")
         )
     assert caught.value.kind == "overloaded"
+
+
+def nullable(values):
+    return st.one_of(values, st.none(), st.just(False))
+
+
+DELTAS = st.fixed_dictionaries(
+    {},
+    optional={
+        "content": nullable(st.text(max_size=4)),
+        "role": st.just("assistant"),
+        "refusal": nullable(st.text(max_size=2)),
+        "reasoning": nullable(st.text(max_size=2)),
+        "tool_calls": nullable(st.just([])),
+        "other": st.integers(-5, 5),
+    },
+)
+EVENTS = st.fixed_dictionaries(
+    {
+        "choices": st.lists(
+            st.fixed_dictionaries(
+                {"delta": DELTAS},
+                optional={
+                    "finish_reason": nullable(st.sampled_from(["stop", "length"])),
+                    "index": st.integers(0, 3),
+                },
+            ),
+            max_size=2,
+        )
+    },
+    optional={
+        "model": nullable(st.text(max_size=3)),
+        "id": nullable(st.text(max_size=3)),
+        "usage": nullable(st.just({"prompt_tokens": 1, "completion_tokens": 2})),
+        "error": nullable(st.just("")),
+    },
+)
+
+
+@given(documents=st.lists(EVENTS, max_size=4))
+def test_the_quick_look_at_a_text_sees_what_the_long_one_sees(documents):
+    quick = outcome(documents)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(openai_wire, "text_event", lambda _event: None)
+        assert quick == outcome(documents)
+
+
+def outcome(documents):
+    try:
+        return decode(*documents, STOP)
+    except ProviderError as error:
+        return error.kind
 
 
 FIELDS = ["choices", "delta", "content", "tool_calls", "function", "arguments", "index", "usage"]
