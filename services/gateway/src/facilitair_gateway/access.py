@@ -21,7 +21,9 @@ from facilitair_gateway.errors import (
     NotLocalError,
     NotReadyError,
     ScopeMissingError,
+    TooManyGuessesError,
 )
+from facilitair_gateway.guesses import Guesses
 from facilitair_gateway.principal import (
     EVERYTHING,
     LOCAL_TENANT,
@@ -43,10 +45,14 @@ _SCHEME: Final = "bearer"
 
 
 class Credential(Struct, frozen=True, kw_only=True):
-    """What a request says about who asks. ``local``: it comes from a program of this machine."""
+    """What a request says about who asks. ``local``: it comes from a program of this machine.
+
+    ``peer`` is the address at the other end of its connection.
+    """
 
     authorizations: tuple[str, ...]
     local: bool
+    peer: str = ""
     traceparent: str | None = None
 
 
@@ -70,7 +76,9 @@ class Access:
         ready: Callable[[], bool],
         secrets: Secrets,
         now: Callable[[], datetime],
+        guesses: Guesses,
     ) -> None:
+        self._guesses = guesses
         self._directory = directory
         self._ready = ready
         self._secrets = secrets
@@ -86,7 +94,8 @@ class Access:
         """Who asks, allowed to do what needs ``scope``.
 
         While access is open a credential is not looked at: clients of other servers send some.
-        Raises NotReadyError, UnauthenticatedError in its kinds, and ScopeMissingError.
+        Raises NotReadyError, TooManyGuessesError, UnauthenticatedError in its kinds, and
+        ScopeMissingError.
         """
         if not self._ready():
             raise NotReadyError
@@ -94,7 +103,7 @@ class Access:
             if not credential.local:
                 raise NotLocalError
             return local_principal(traceparent=credential.traceparent)
-        principal = self._by_key(_bearer(credential))
+        principal = self._guessed(credential)
         require(principal, scope)
         return msgspec.structs.replace(principal, traceparent=credential.traceparent)
 
@@ -148,6 +157,19 @@ class Access:
             )
         else:
             log.info("access needs a key")
+
+    def _guessed(self, credential: Credential) -> Principal:
+        """Who has a key, while this address was not wrong too often."""
+        peer, given = credential.peer, credential.authorizations
+        if given and not self._guesses.allowed(peer, given):
+            raise TooManyGuessesError
+        try:
+            principal = self._by_key(_bearer(credential))
+        except KeyInvalidError:
+            self._guesses.wrong(peer)
+            raise
+        self._guesses.right(peer, given)
+        return principal
 
     def _by_key(self, text: str) -> Principal:
         if self._secrets.admin_key is not None and same_secret(text, self._secrets.admin_key):

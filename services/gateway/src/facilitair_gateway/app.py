@@ -1,6 +1,7 @@
 """Composition of the gateway: which concrete classes it is made of."""
 
 import secrets
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from functools import partial
@@ -19,6 +20,7 @@ from facilitair_gateway.applying import Applied
 from facilitair_gateway.authority import Authority, build_authority
 from facilitair_gateway.definitions import Catalog, model_name, records_of
 from facilitair_gateway.gateway import SERVICE, Collaborators, Gateway
+from facilitair_gateway.guesses import Guesses
 from facilitair_gateway.hub import StreamHub
 from facilitair_gateway.identifiers import uuid7
 from facilitair_gateway.inbox import Inbox
@@ -159,6 +161,11 @@ def _authority(
         secrets=Secrets(
             pepper=None if pepper is None else pepper.get_secret_value(),
             admin_key=None if admin_key is None else admin_key.get_secret_value(),
+        ),
+        guesses=Guesses(
+            burst=settings.wrong_keys_burst,
+            per_s=settings.wrong_keys_per_s,
+            clock=time.monotonic,
         ),
         environment=settings.environment,
         timeout_s=settings.request_timeout_s,

@@ -10,6 +10,7 @@ from facilitair_events.topics import TENANTS
 from facilitair_gateway.access import Access, Secrets
 from facilitair_gateway.administration import Administration
 from facilitair_gateway.directory import AccessRecord, Directory
+from facilitair_gateway.guesses import Guesses
 from facilitair_messaging.ports import Log, Producer
 from facilitair_messaging.view import CompactedView
 from facilitair_observability.metrics import Metrics
@@ -23,11 +24,12 @@ class Authority(Struct, frozen=True, kw_only=True):
     administration: Administration
 
 
-def build_authority(
+def build_authority(  # noqa: PLR0913 - all that decides who may do what
     log: Log,
     producer: Producer,
     *,
     secrets: Secrets,
+    guesses: Guesses,
     environment: str,
     timeout_s: float,
     now_ms: Callable[[], int],
@@ -62,5 +64,6 @@ def build_authority(
         ready=lambda: view.ready,
         secrets=secrets,
         now=lambda: datetime.fromtimestamp(now_ms() / 1000, UTC),
+        guesses=guesses,
     )
     return Authority(view=view, access=access, administration=administration)

@@ -162,6 +162,16 @@ class KeyInvalidError(UnauthenticatedError):
         super().__init__("the API key is not valid; ask an administrator for another one")
 
 
+class TooManyGuessesError(GatewayError):
+    """Too many wrong keys came from one address."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "too many wrong API keys came from this address; wait, and check the key before you"
+            " send it again"
+        )
+
+
 class NotLocalError(UnauthenticatedError):
     """There is no key yet, and who asks is not a program of this machine."""
 

@@ -97,6 +97,12 @@ class GatewaySettings(BaseSettings):
         min_length=32,
         description="A key with all rights, for the first start and for when all others are lost.",
     )
+    wrong_keys_burst: int = Field(
+        100, ge=1, description="Wrong API keys that one address may send at once; then 429."
+    )
+    wrong_keys_per_s: float = Field(
+        1.0, gt=0, description="Wrong API keys that one address may send in the long run."
+    )
     simulator_url: str | None = Field(
         None, description="Where a simulator answers, when no model provider is set up."
     )

@@ -17,6 +17,7 @@ from facilitair_gateway.errors import (
     ScopeMissingError,
     UnauthenticatedError,
 )
+from facilitair_gateway.guesses import Guesses
 from facilitair_gateway.principal import granted
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -36,6 +37,7 @@ class World:
             ready=lambda: self.ready,
             secrets=Secrets(**secrets),
             now=lambda: self.now,
+            guesses=Guesses(burst=100, per_s=1.0, clock=lambda: 0.0),
         )
 
     def tell(self, *records: AccessRecord) -> None:

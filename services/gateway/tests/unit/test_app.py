@@ -117,6 +117,7 @@ async def test_the_api_describes_itself_without_the_internet(http) -> None:
         "/v1/collaborations/{collaboration}/cost",
         "/v1/collaborations/{collaboration}/events",
         "/v1/collaborations/{collaboration}/stream",
+        "/v1/collaborations/{collaboration}/ws",
         "/v1/agents",
         "/v1/models",
         "/v1/workflows",

@@ -8,6 +8,7 @@ import pytest
 
 from facilitair_gateway.access import Access, Secrets
 from facilitair_gateway.directory import Directory
+from facilitair_gateway.guesses import Guesses
 from facilitair_gateway.routes.guard import Guard, needed, principal_of
 
 ADMIN_KEY = "an-operators-key-of-enough-length"
@@ -24,6 +25,7 @@ class Door:
             ready=lambda: True,
             secrets=Secrets(admin_key=ADMIN_KEY),
             now=lambda: datetime.now(UTC),
+            guesses=Guesses(burst=100, per_s=1.0, clock=lambda: 0.0),
         )
         self.guard = Guard(self._behind, access)
 

@@ -83,6 +83,35 @@ _STREAM: Final[dict[str, Any]] = {
         },
     }
 }
+_SOCKET: Final[dict[str, Any]] = {
+    "get": {
+        "tags": ["collaborations"],
+        "summary": "Watch and steer over WebSocket",
+        "description": (
+            "Upgraded to WebSocket: the events of the stream as text messages of one JSON object, "
+            "with `id`, `event`, `collaboration` and `data`.\n\n"
+            "A client may send `cancel`, `subscribe` and `unsubscribe` frames, each answered by "
+            "`ack` or `error`; `cursor=none` sends nothing until a frame subscribes.\n"
+            "Messages and close codes are described by `/asyncapi.json`.\n"
+            "426 answers a request that is no WebSocket handshake."
+        ),
+        "externalDocs": {"url": "/asyncapi.json"},
+        "parameters": [
+            {
+                "name": "collaboration",
+                "in": "path",
+                "required": True,
+                "schema": {"type": "string", "format": "uuid"},
+            },
+            CURSOR,
+        ],
+        "responses": {
+            "101": {"description": "The socket is open."},
+            "426": _PROBLEM,
+            "default": _PROBLEM,
+        },
+    }
+}
 _DOCS: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Facilitair API</title></head>
 <body><h1>Facilitair API</h1>
@@ -98,7 +127,7 @@ def body_of(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def describe_api(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document: every route, the stream, and problems as their errors."""
+    """The OpenAPI document: every route, stream and socket, and problems as their errors."""
     document = get_openapi(
         title="Facilitair",
         version=app.version,
@@ -108,6 +137,7 @@ def describe_api(app: FastAPI) -> dict[str, Any]:
     document.setdefault("components", {})["securitySchemes"] = {"apiKey": _API_KEY}
     document["security"] = [{"apiKey": []}]
     document["paths"]["/v1/collaborations/{collaboration}/stream"] = _STREAM
+    document["paths"]["/v1/collaborations/{collaboration}/ws"] = _SOCKET
     for path in document["paths"].values():
         for operation in path.values():
             operation["responses"].pop("422", None)

@@ -64,6 +64,7 @@ def credential_of(scope: Scope) -> Credential:
     return Credential(
         authorizations=tuple(headers.getlist("authorization")),
         local=is_local(client[0] if client else None, headers),
+        peer=client[0] if client else "",
         traceparent=checked_trace(headers.get("traceparent")),
     )
 

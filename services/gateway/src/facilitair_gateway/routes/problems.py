@@ -141,6 +141,7 @@ _STATUS: Final[dict[type[errors.GatewayError], tuple[HTTPStatus, str]]] = {
     errors.UnknownCollaborationError: (HTTPStatus.NOT_FOUND, "not_found"),
     errors.KeyMissingError: (HTTPStatus.UNAUTHORIZED, "key_missing"),
     errors.KeyInvalidError: (HTTPStatus.UNAUTHORIZED, "key_invalid"),
+    errors.TooManyGuessesError: (HTTPStatus.TOO_MANY_REQUESTS, "too_many_guesses"),
     errors.NotLocalError: (HTTPStatus.UNAUTHORIZED, "key_missing"),
     errors.ScopeMissingError: (HTTPStatus.FORBIDDEN, "scope_missing"),
     errors.UnknownTenantError: (HTTPStatus.NOT_FOUND, "tenant_not_found"),
@@ -164,12 +165,14 @@ _STATUS: Final[dict[type[errors.GatewayError], tuple[HTTPStatus, str]]] = {
 }
 _HEADERS: Final = {
     HTTPStatus.SERVICE_UNAVAILABLE: {"retry-after": str(_RETRY_AFTER_S)},
+    HTTPStatus.TOO_MANY_REQUESTS: {"retry-after": str(_RETRY_AFTER_S)},
     HTTPStatus.UNAUTHORIZED: {"www-authenticate": "Bearer"},
     HTTPStatus.UPGRADE_REQUIRED: {"upgrade": "websocket", "connection": "upgrade"},
 }
 _KINDS: Final = {
     HTTPStatus.UNAUTHORIZED: "authentication_error",
     HTTPStatus.FORBIDDEN: "permission_error",
+    HTTPStatus.TOO_MANY_REQUESTS: "rate_limit_error",
     HTTPStatus.NOT_FOUND: "not_found_error",
 }
 _TOO_LARGE: Final = frozenset({"task_too_large", "inputs_too_large"})
