@@ -2,29 +2,20 @@
 
 import asyncio
 import base64
-import itertools
 import json
 
-import httpx
 import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
 from facilitair_events import codec
 from facilitair_events.envelope import Envelope, header
-from facilitair_events.layout import topics_dir
-from facilitair_events.registry import Registry
 from facilitair_events.text import inline
 from facilitair_events.topics import AGENT_TASKS
 from facilitair_events.work import RunAttempt
-from facilitair_gateway.errors import LettersUnreadError
-from facilitair_gateway.letters.reading import LetterReader, Wanted
-from facilitair_messaging.adapters.embedded.appends import EmbeddedProducer
-from facilitair_messaging.adapters.embedded.reader import EmbeddedReader
 from facilitair_messaging.errors import PermanentError
 from facilitair_messaging.loop import ConsumerLoop, LoopSettings, Membership
 from facilitair_messaging.messages import message
-from facilitair_messaging.ports import Message
 from facilitair_observability.metrics import Metrics
 from facilitair_testing.desk import task
 from facilitair_testing.eventually import eventually
@@ -374,28 +365,6 @@ async def test_a_note_of_strangers_closes_nothing(http, give, worker, stage):
     assert letter.offset == 0
 
 
-async def test_a_record_without_a_key_is_not_put_back(http, stage):
-    headers = (("dlq_id", b"i"), ("dlq_key_null", b"true"))
-    await stage.write(message_to_dlq(headers))
-    (ident,) = await ids(http)
-    answer = await act(http, ident, "replay")
-    assert (answer.status_code, answer.json()["code"]) == (409, "letter_without_key")
-    assert (await act(http, ident, "discard", reason="no key")).status_code == 200
-
-
-async def test_letters_of_one_record_are_closed_together(http, stage):
-    """A record that is read twice may give two letters."""
-    for _ in range(2):
-        await stage.write(message_to_dlq((("dlq_id", b"same"),)))
-    first, second = await ids(http)
-    await act(http, first, "discard", reason="r")
-    assert await ids(http, state="discarded") == [first, second]
-
-
-def message_to_dlq(headers):
-    return Message(DLQ, b"local:c1:a", b"{", headers)
-
-
 async def test_an_ended_collaboration_is_warned_about(http, give, worker, submit, stage):
     ended = (await submit(workflow="answer"))["id"]
     await stage.report(ended, "assistant", "done")
@@ -410,65 +379,6 @@ async def test_an_ended_collaboration_is_warned_about(http, give, worker, submit
     assert "has ended (completed)" in told[ended]["warnings"][0]
     assert "pay" in told[ended]["warnings"][0]
     assert told[running]["warnings"] == []
-
-
-async def test_who_reads_too_long_is_told_to_ask_again(start, log, stage, tmp_path):
-    await stage.write(message_to_dlq((("dlq_id", b"i"),)))
-    async with (
-        start(tmp_path, letters_read_s=1e-9) as gateway,
-        httpx.AsyncClient(base_url=gateway.url, timeout=10) as client,
-    ):
-        answer = await client.get("/v1/admin/dlq")
-        assert (answer.status_code, answer.json()["code"]) == (503, "letters_unread")
-
-
-async def test_a_page_that_would_take_too_long_ends_early(log, stage):
-    for _ in range(5):
-        await stage.write(message_to_dlq((("dlq_id", b"i"),)))
-    ticks = itertools.count()
-    reader = LetterReader(
-        log, Registry.load(topics_dir()), read_s=30, metrics=Metrics(CollectorRegistry()),
-        clock=lambda: 10.0 * next(ticks),
-    )  # fmt: skip
-    first = await reader.page(Wanted(), after=None, limit=100)
-    assert [letter.place.offset for letter, _ in first.letters] == [0, 1, 2]
-    late = LetterReader(
-        log, Registry.load(topics_dir()), read_s=30, metrics=Metrics(CollectorRegistry()),
-        clock=lambda: 100.0 * next(ticks),
-    )  # fmt: skip
-    found, after = [], first.following
-    while after is not None:
-        page = await late.page(Wanted(), after=after, limit=100)
-        found += [letter.place.offset for letter, _ in page.letters]
-        after = page.following
-    assert found == [3, 4]
-
-
-async def test_a_log_that_hangs_does_not_hang_a_request(log, stage, monkeypatch):
-    await stage.write(message_to_dlq((("dlq_id", b"i"),)))
-    reader = LetterReader(
-        log, Registry.load(topics_dir()), read_s=0.2, metrics=Metrics(CollectorRegistry())
-    )
-    await reader.notes(DLQ)
-    never = asyncio.Event()
-    monkeypatch.setattr(EmbeddedReader, "poll", lambda *_args, **_more: never.wait())
-    with pytest.raises(LettersUnreadError):
-        await reader.page(Wanted(), after=None, limit=100)
-
-
-async def test_who_cannot_be_told_that_it_was_done_is_told_where_to_look(
-    start, stage, tmp_path, monkeypatch
-):
-    await stage.write(message_to_dlq((("dlq_id", b"i"),)))
-    async with (
-        start(tmp_path, request_timeout_s=0.3) as gateway,
-        httpx.AsyncClient(base_url=gateway.url, timeout=10) as client,
-    ):
-        never = asyncio.Event()
-        monkeypatch.setattr(EmbeddedProducer, "send", lambda *_args: never.wait())
-        answer = await act(client, f"{DLQ}:0:0", "discard", reason="r")
-        assert (answer.status_code, answer.json()["code"]) == (503, "not_confirmed")
-        assert f"dlq show {DLQ}:0:0" in answer.json()["detail"]
 
 
 async def test_letters_are_an_administrators(http, keyring):
