@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from facilitair_events import codec
 from facilitair_events.envelope import Envelope, to_headers
@@ -55,13 +55,21 @@ def example(spec: TopicSpec, *, subject: str) -> Message:
     fields = json.loads(path.read_text())
     named = {"collaboration": subject, "tenant": "local", "path": "a", "attempt": 1, "logic": 1}
     fields |= {field: value for field, value in named.items() if field in fields}
+    if isinstance(fields.get("state"), dict):
+        fields["state"]["logic"] = 1
     data = codec.decode(name, json.dumps(fields).encode())
-    envelope = Envelope(
-        id=str(uuid.uuid4()), type=name, source="test", time="2026-01-01T00:00:00.000Z",
-        subject=subject, tenant="local", project="default", actor="me", correlation="r",
-    )  # fmt: skip
+    headers = to_headers(envelope_of(data, subject=subject))
     key = _key(spec.key, subject=subject)
-    return Message(spec.name, key.encode(), codec.encode(data), to_headers(envelope))
+    return Message(spec.name, key.encode(), codec.encode(data), headers)
+
+
+def envelope_of(data: Struct, *, subject: str) -> Envelope:
+    """An envelope of tenant ``local``."""
+    return Envelope(
+        id=str(uuid.uuid4()), type=codec.type_name(data), source="test",
+        time="2026-01-01T00:00:00.000Z", subject=subject, tenant="local", project="default",
+        actor="me", correlation="r",
+    )  # fmt: skip
 
 
 def _examples() -> Path:
