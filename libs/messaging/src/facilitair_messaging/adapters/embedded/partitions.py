@@ -1,8 +1,7 @@
 """What the event loop knows of each partition: bounds, latest records, who waits for more."""
 
-import asyncio
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Final, Protocol
 
 from facilitair_messaging.errors import UnknownTopicError
 from facilitair_messaging.ports import Record, TopicPartition
@@ -10,6 +9,13 @@ from facilitair_messaging.ports import Record, TopicPartition
 TAIL_RECORDS: Final = 1024
 TAIL_BYTES: Final = 256 * 1024
 _RECORD_OVERHEAD: Final = 200
+
+
+class Waiter(Protocol):
+    """Who reads a partition, and waits at its end."""
+
+    def notice(self, tp: TopicPartition) -> None:
+        """It is worth looking at this partition again."""
 
 
 class Partition:
@@ -27,7 +33,7 @@ class Partition:
         self.beginning = beginning
         self.end = end
         self.tail_start = end
-        self.waiters: set[asyncio.Event] = set()
+        self.waiters: set[Waiter] = set()
         self._tail: list[Record] = []
         self._tail_bytes = 0
 
@@ -47,7 +53,7 @@ class Partition:
     def wake(self) -> None:
         """Let everybody who waits for this partition look again."""
         for waiter in self.waiters:
-            waiter.set()
+            waiter.notice(self.tp)
 
     def from_tail(self, offset: int, *, limit: int) -> list[Record]:
         """Up to ``limit`` records from ``offset``, which must be at or after ``tail_start``."""
