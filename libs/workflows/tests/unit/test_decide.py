@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from facilitair_events import codec
 from facilitair_events.definitions import Output, Repeat, Retry, Step
@@ -453,11 +454,14 @@ def test_decide_does_not_touch_the_state_it_is_given() -> None:
     assert decide(before, inbox.records[1]) == inbox.decisions[1]
 
 
-def test_reply_to_names_the_topic() -> None:
+def test_r16_whoever_asks_names_where_the_answer_goes() -> None:
+    """A caller that is no gateway uses the same records."""
     inbox = Inbox()
-    to = ReplyTo(topic="query-replies", correlation="z")
-    [reply] = inbox.request(definition(step("a"), output="a"), reply_to=to).replies
-    assert reply.to == to
+    to = ReplyTo(topic="estimate-replies", correlation="z")
+    asked = [requested(definition(step("a"), output="a")), describe(), cancel()]
+    for data in asked:
+        [reply] = inbox.feed(replace(data, reply_to=to)).replies
+        assert (reply.to, reply.data.correlation) == (to, "z")
 
 
 def test_the_result_is_the_answer_that_was_completed_last() -> None:
