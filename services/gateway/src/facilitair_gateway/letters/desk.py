@@ -109,7 +109,9 @@ class LetterDesk:
             _check_key(letter)
             correction = None
             if edit is not None:
-                correction = corrected(
+                # A long value takes long to check, and viewers are served meanwhile.
+                correction = await asyncio.to_thread(
+                    corrected,
                     letter,
                     value=edit.value,
                     headers=edit.headers,
