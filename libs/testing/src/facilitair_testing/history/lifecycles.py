@@ -56,7 +56,7 @@ class Life:
         parts = path.split(".")
         if len(parts) > 1:
             group = self.steps.get(".".join(parts[:-2]), StepLife())
-            if group.settled or group.iteration != int(parts[-2]):
+            if group.settled or str(group.iteration) != parts[-2]:
                 return f"{path} moves in iteration {group.iteration} of its group"
         if self.steps.get(path, StepLife()).settled:
             return f"{path} moves after it was settled"
