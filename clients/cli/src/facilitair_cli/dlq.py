@@ -48,7 +48,7 @@ def ls(  # noqa: PLR0917 - one parameter for each option
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """List dead letters, oldest first, without any text of a user or a model.
+    """List dead letters topic by topic, oldest first, without what users and models wrote.
 
     Example: facilitair dlq ls --topic collaboration-inbox --since 2h
     """
@@ -80,7 +80,7 @@ def show(
 @app.command()
 def replay(  # noqa: PLR0913, PLR0917 - one parameter for each option
     letter: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="One letter; or say which with options.")
+        str | None, typer.Argument(metavar="ID", help="One letter; or say which with options.")
     ] = None,
     topic: TopicOption = None,
     group: GroupOption = None,
