@@ -18,6 +18,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct
 
+from facilitair_cli import simulator
 from facilitair_cli.errors import SoloDiedError, StartError
 from facilitair_cli.state_folder import StateFolder
 
@@ -55,9 +56,12 @@ class Child:
     released must go on.
     """
 
-    def __init__(self, process: "subprocess.Popen[bytes]", *, log: Path) -> None:
+    def __init__(
+        self, process: "subprocess.Popen[bytes]", *, log: Path, folder: StateFolder
+    ) -> None:
         self._process = process
         self._log = log
+        self._folder = folder
 
     @property
     def pid(self) -> int:
@@ -77,6 +81,7 @@ class Child:
         line = await self._line()
         if not line:
             await self.stop()
+            await simulator.end_orphan(self._folder)
             code = self._process.returncode
             raise SoloDiedError(exit_code=code, log_file=self._log)
         said = msgspec.json.decode(line, type=Started)
@@ -151,4 +156,4 @@ def launch(folder: StateFolder, *, port: int | None, attached: bool) -> Child:
             env={**os.environ, "FACILITAIR_HOME": str(folder.root)},
             start_new_session=True,
         )
-    return Child(process, log=path)
+    return Child(process, log=path, folder=folder)

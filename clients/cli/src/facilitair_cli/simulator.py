@@ -23,6 +23,7 @@ from facilitair_cli.state_folder import StateFolder
 
 _START_S: Final = 20.0
 _STOP_S: Final = 5.0
+_ORPHAN_S: Final = 3.0
 _HEALTH_S: Final = 2.0
 _PAUSE_S: Final = 0.01
 _TOLD_BYTES: Final = 2000
@@ -115,6 +116,18 @@ async def stop_all(folder: StateFolder, process: "subprocess.Popen[bytes] | None
         process.kill()
         process.wait()
     return await stop(found) if found is not None else False
+
+
+async def end_orphan(folder: StateFolder) -> bool:
+    """End the simulator of a solo, or fleet, that died before it was ready: nobody else would.
+
+    It may still be starting, so it gets a moment to say where it is.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_ORPHAN_S):
+            while find(folder.simulator) is None:  # noqa: ASYNC110 - no event tells of a foreign process
+                await asyncio.sleep(_PAUSE_S)
+    return await stop_all(folder, None)
 
 
 async def stop(announcement: Announcement) -> bool:

@@ -81,4 +81,4 @@ def _launch(folder: StateFolder, counts: Mapping[str, int]) -> Child:
             env={**os.environ, "FACILITAIR_HOME": str(folder.root)},
             start_new_session=True,
         )
-    return Child(process, log=path)
+    return Child(process, log=path, folder=folder)
