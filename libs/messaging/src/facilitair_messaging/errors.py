@@ -163,9 +163,13 @@ class UnhandledTypeError(PermanentError):
 class RejectionLimitError(MessagingError):
     """A consumer rejects so much that the fault is likely its own; it stops before more is lost."""
 
-    def __init__(self, *, topic: str, partition: int, reason: str) -> None:
+    def __init__(self, *, topic: str, partition: int, offset: int, error: str, reason: str) -> None:
         super().__init__(
-            f"{topic}[{partition}]: {reason}; the consumer stops, see the dead letters for why"
+            f"{topic}[{partition}]: {reason}, the last one at offset {offset} with {error}; the "
+            "consumer stops before it gives up more. `facilitair dlq ls` and the log show what was "
+            "given up, and why. Mend or upgrade what writes or reads these records, then start "
+            "again: nothing behind them is lost. To give up more in a row, raise "
+            "REJECTIONS__MAX_CONSECUTIVE or REJECTIONS__MAX_RATIO of this service"
         )
 
 

@@ -132,7 +132,11 @@ class Handling:
         reason = rejections.reject()
         if reason is not None:
             raise RejectionLimitError(
-                topic=record.topic, partition=record.partition, reason=reason
+                topic=record.topic,
+                partition=record.partition,
+                offset=record.offset,
+                error=type(failure.error).__name__,
+                reason=reason,
             ) from failure.error
         if self._on_rejected is not None:
             await self._on_rejected(record, failure.error)

@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from facilitair_events.layout import checkout_root
 from facilitair_messaging.crash_points import spec_faults
+from facilitair_messaging.rejections import RejectionLimit
 from facilitair_runtime.errors import SettingsError
 from facilitair_runtime.liveness import Limits
 from facilitair_runtime.variables import PREFIX, SHARED_NAMES, prefix, prefixes, unknown_names
@@ -80,6 +81,24 @@ class HealthGroup(Group):
     def limits(self) -> Limits:
         """What the rule is told."""
         return Limits(silent_s=self.silent_s, stuck_s=self.stuck_s)
+
+
+class RejectionsGroup(Group):
+    """When a consumer stops that gives up too many records: the fault is then likely its own."""
+
+    max_consecutive: int = Field(
+        20, ge=0, description="Records of a partition that may be dead-lettered in a row."
+    )
+    max_ratio: float = Field(
+        0.05, ge=0, description="Share of the last records of a partition that may be."
+    )
+    window: int = Field(400, ge=1, description="How many records that share is taken of.")
+
+    def limit(self) -> RejectionLimit:
+        """What the consumer is told."""
+        return RejectionLimit(
+            max_consecutive=self.max_consecutive, max_ratio=self.max_ratio, window=self.window
+        )
 
 
 class ReducerGroup(Group):

@@ -89,6 +89,7 @@ async def build_app(
             ),
             drain_s=settings.process.deadline_s(),
             health=settings.health,
+            rejections=settings.rejections.limit(),
         )
         yield AgentWorker(log=log, rules=rules, tools=tools, read_back=read_back, writable=writable)
 

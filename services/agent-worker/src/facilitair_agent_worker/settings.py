@@ -7,7 +7,14 @@ from pydantic_settings import BaseSettings
 
 from facilitair_agent_worker.errors import RenewalTooRareError
 from facilitair_agent_worker.lease import Lease
-from facilitair_runtime.settings import Group, HealthGroup, Home, ProcessGroup, config
+from facilitair_runtime.settings import (
+    Group,
+    HealthGroup,
+    Home,
+    ProcessGroup,
+    RejectionsGroup,
+    config,
+)
 
 
 class TimeoutsGroup(Group):
@@ -26,6 +33,7 @@ class AgentWorkerSettings(BaseSettings):
     home: Home
     process: ProcessGroup = ProcessGroup()
     health: HealthGroup = HealthGroup()
+    rejections: RejectionsGroup = RejectionsGroup()
     timeouts: TimeoutsGroup = TimeoutsGroup()
     member: str = Field("agent-worker-0", description="Static name in the consumer group.")
     calls_in_flight: Annotated[int, Field(ge=1)] = Field(

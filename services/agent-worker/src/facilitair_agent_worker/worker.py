@@ -30,6 +30,7 @@ from facilitair_messaging.following import Follower, readable
 from facilitair_messaging.loop import ConsumerLoop, LoopSettings, Membership
 from facilitair_messaging.messages import Incoming, check_owner
 from facilitair_messaging.ports import Log, Record, TopicPartition
+from facilitair_messaging.rejections import RejectionLimit
 from facilitair_observability.metrics import Metrics
 from facilitair_runtime.liveness import Beat
 from facilitair_runtime.places import group_places
@@ -49,6 +50,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     limits: Limits
     drain_s: float
     health: HealthGroup
+    rejections: RejectionLimit
 
 
 class AgentWorker:
@@ -172,7 +174,9 @@ class AgentWorker:
                 ),
                 handlers={RunAttempt: on_run_attempt},
                 metrics=self._tools.metrics,
-                settings=LoopSettings(max_in_flight=limits.calls_in_flight * 2),
+                settings=LoopSettings(
+                    max_in_flight=limits.calls_in_flight * 2, rejections=self._rules.rejections
+                ),
                 listener=self._rebuilds,
                 on_rejected=on_rejected,
             )

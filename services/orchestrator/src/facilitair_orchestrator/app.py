@@ -90,6 +90,7 @@ async def build_app(settings: OrchestratorSettings, log: Log) -> AsyncIterator[O
         settings=settings.reducer,
         metrics=metrics,
         member=settings.member,
+        rejections=settings.rejections.limit(),
         health=settings.health,
     )
     yield Orchestrator(chassis, metrics=metrics)

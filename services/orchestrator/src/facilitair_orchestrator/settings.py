@@ -4,7 +4,14 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings
 
 from facilitair_orchestrator.errors import PollsTooRareError
-from facilitair_runtime.settings import HealthGroup, Home, ProcessGroup, ReducerGroup, config
+from facilitair_runtime.settings import (
+    HealthGroup,
+    Home,
+    ProcessGroup,
+    ReducerGroup,
+    RejectionsGroup,
+    config,
+)
 
 
 class OrchestratorSettings(BaseSettings):
@@ -16,6 +23,7 @@ class OrchestratorSettings(BaseSettings):
     process: ProcessGroup = ProcessGroup()
     health: HealthGroup = HealthGroup()
     reducer: ReducerGroup = ReducerGroup()
+    rejections: RejectionsGroup = RejectionsGroup()
     member: str = Field("orchestrator-0", description="Static name in the consumer group.")
 
     @field_validator("reducer")

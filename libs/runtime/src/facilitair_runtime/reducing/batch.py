@@ -174,7 +174,13 @@ class Batch(Generic[S]):
         )
         reason = partition.rejections.reject()
         if reason is not None:
-            raise RejectionLimitError(topic=record.topic, partition=record.partition, reason=reason)
+            raise RejectionLimitError(
+                topic=record.topic,
+                partition=record.partition,
+                offset=record.offset,
+                error=type(error).__name__,
+                reason=reason,
+            ) from error
 
     def _letter(self, step: Step) -> Message:
         record, error = step.record, step.outcome.error
