@@ -8,12 +8,12 @@ import pytest_asyncio
 from facilitair_native.kafka import KafkaServer
 from facilitair_testing.chaos.preparing import write_definitions
 from facilitair_testing.crash_cells import run_cell
-from facilitair_testing.crash_table import SERVICES, cells
+from facilitair_testing.crash_table import SERVICES, cells, twice
 from facilitair_testing.crash_victims import MemberVictim
 from facilitair_testing.history import Violation
 from facilitair_testing.service_processes import ServiceProcesses, create_topics
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
 
 class Fleet:
@@ -55,8 +55,14 @@ async def test_the_gateway_the_first_and_a_later_reach_too(cell, fleet, keep_row
     await die_and_be_judged(cell, fleet, keep_row)
 
 
+@pytest.mark.chaos
+@pytest.mark.parametrize("cell", twice("orchestrator", "agent-worker"), ids=str)
+async def test_a_second_death_while_the_first_is_made_good(cell, fleet, keep_row):
+    await die_and_be_judged(cell, fleet, keep_row)
+
+
 async def die_and_be_judged(cell, fleet: Fleet, keep_row):
-    victim = MemberVictim(fleet.members, cell, bootstrap=fleet.bootstrap)
+    victim = MemberVictim(fleet.members, cell.service, bootstrap=fleet.bootstrap)
     row, fleet.known = await run_cell(cell, victim, known=fleet.known)
     keep_row(row)
     assert row.reached, "the point was not reached: the cell is void"

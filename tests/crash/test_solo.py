@@ -3,10 +3,10 @@
 import pytest
 
 from facilitair_testing.crash_cells import run_cell
-from facilitair_testing.crash_table import SERVICES, cells
+from facilitair_testing.crash_table import SERVICES, cells, twice
 from facilitair_testing.crash_victims import SoloVictim
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
 
 @pytest.mark.parametrize("cell", cells(*SERVICES, n=2), ids=str)
@@ -20,8 +20,14 @@ async def test_the_first_and_a_later_reach_too(cell, tmp_path, keep_row):
     await die_and_be_judged(cell, tmp_path, keep_row)
 
 
+@pytest.mark.chaos
+@pytest.mark.parametrize("cell", twice("orchestrator", "agent-worker"), ids=str)
+async def test_a_second_death_while_the_first_is_made_good(cell, tmp_path, keep_row):
+    await die_and_be_judged(cell, tmp_path, keep_row)
+
+
 async def die_and_be_judged(cell, tmp_path, keep_row):
-    victim = SoloVictim(tmp_path / "home", cell)
+    victim = SoloVictim(tmp_path / "home")
     try:
         row, _ = await run_cell(cell, victim)
     finally:

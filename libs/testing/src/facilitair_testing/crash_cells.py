@@ -17,6 +17,7 @@ from facilitair_events.topics import (
 from facilitair_messaging.crash_points import marker
 from facilitair_messaging.ports import Log, TopicPartition
 from facilitair_runtime.adapters.wall_clock import wall_clock_ms
+from facilitair_runtime.tasks import first_of
 from facilitair_testing.chaos.loads import WORKFLOW
 from facilitair_testing.client_journal import ClientJournal
 from facilitair_testing.crash_clients import TENANT, CrashClient, open_session
@@ -36,19 +37,25 @@ _READS: Final = (("orchestrator", COLLABORATION_INBOX), ("agent-worker", AGENT_T
 async def run_cell(
     cell: Cell, victim: Victim, *, known: Collection[Violation] = ()
 ) -> tuple[Row, list[Violation]]:
-    """Die once, go on, and judge what is there.
+    """Die, go on, and judge what is there; what does not come back or end is a violation, too.
 
     ``known`` are violations of earlier cells on the same log. Returns those of all cells so far.
-    Raises ConditionNotMetError or TimeoutError when it does not come back, or nothing ends.
     """
-    marker(victim.home, service=cell.service, point=cell.point).unlink(missing_ok=True)
-    await victim.start()
+    for point in cell.points:
+        marker(victim.home, service=cell.service, point=point).unlink(missing_ok=True)
     client_journal = victim.home / "clients.jsonl"
+    trouble: tuple[str, ...] = ()
+    lived: _Lived | None = None
     with closing(ClientJournal(client_journal)) as journal:
-        async with asyncio.timeout(ENDS_S):
-            lived = await _live_through(cell, victim, journal=journal)
+        try:
+            async with asyncio.timeout(ENDS_S):
+                lived = await _live_through(cell, victim, journal=journal)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is what came of the cell
+            first = first_of(error)
+            trouble = (f"I1 {cell}: it does not go on: {type(first).__name__} {first}",)
     async with victim.open_log() as log:
-        await _caught_up(log)
+        if lived is not None:
+            await _caught_up(log)
         history = await read_history(
             log,
             registry=Registry.load(topics_dir()),
@@ -56,16 +63,16 @@ async def run_cell(
             client_journal=client_journal,
             artifacts=victim.home / "artifacts",
         )
-    found = judge(history, lease_ms=victim.lease_ms)
-    died_ms = died_at_ms(victim.home, cell)
+    found = judge(history, lease_ms=victim.lease_ms, ended=lived is not None)
+    died = [died_at_ms(victim.home, cell.service, point=point) for point in cell.points]
     row = Row(
         service=cell.service,
-        point=cell.point,
+        point=", then ".join(cell.points),
         log=victim.log,
         n=cell.n,
-        reached=died_ms is not None,
-        violations=tuple(f"{v.rule} {v.key}: {v.text}" for v in found if v not in known),
-        recovery_s=None if died_ms is None else _recovery_s(history, lived, died_ms=died_ms),
+        reached=None not in died,
+        violations=(*trouble, *(f"{v.rule} {v.key}: {v.text}" for v in found if v not in known)),
+        recovery_s=_recovery_s(history, lived, died_ms=died[-1]),
     )
     return row, found
 
@@ -79,6 +86,7 @@ class _Lived(Struct, frozen=True, kw_only=True):
 
 async def _live_through(cell: Cell, victim: Victim, *, journal: ClientJournal) -> _Lived:
     """Ask for a few collaborations, and start what dies again."""
+    await victim.start(cell.specs[0])
     async with open_session() as session, asyncio.TaskGroup() as tasks:
         clients = [
             CrashClient(
@@ -92,16 +100,32 @@ async def _live_through(cell: Cell, victim: Victim, *, journal: ClientJournal) -
             for number in range(COLLABORATIONS)
         ]
         living = tasks.create_task(_ask_and_watch(clients))
-        dying = tasks.create_task(victim.died())
+        again_ms = await _die_and_come_back(cell, victim, living=living)
+    keys = frozenset(f"{TENANT}:{client.ident}".encode() for client in clients)
+    return _Lived(keys=keys, again_ms=again_ms)
+
+
+async def _die_and_come_back(cell: Cell, victim: Victim, *, living: asyncio.Task[None]) -> int:
+    """Every death of a cell; returns when the last start began. It returns early when it is void.
+
+    What was started again may die before it is ready.
+    """
+    again_ms = wall_clock_ms()
+    for spec in (*cell.specs[1:], None):
+        dying = asyncio.create_task(victim.died())
         await asyncio.wait({dying, living}, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.wait({dying}, timeout=_VOID_S)
         again_ms = wall_clock_ms()
-        if dying.done():
-            await victim.restart()
-        else:
+        if not dying.done():
             dying.cancel()
-    keys = frozenset(f"{TENANT}:{client.ident}".encode() for client in clients)
-    return _Lived(keys=keys, again_ms=again_ms)
+            return again_ms
+        dying.result()
+        try:
+            await victim.restart(spec or cell.specs[-1])
+        except ChildProcessError:
+            if spec is None:
+                raise
+    return again_ms
 
 
 async def _ask_and_watch(clients: Sequence[CrashClient]) -> None:
@@ -131,11 +155,13 @@ async def _caught_up(log: Log) -> None:
     await eventually(committed, timeout_s=30, what="the groups have committed all they read")
 
 
-def _recovery_s(history: History, lived: _Lived, *, died_ms: int) -> float | None:
-    """From the death to the first event after it of the collaboration that waited longest.
+def _recovery_s(history: History, lived: _Lived | None, *, died_ms: int | None) -> float | None:
+    """From the last death to the first event after it of the collaboration that waited longest.
 
     What was on its way at the death may still arrive; it does not count.
     """
+    if lived is None or died_ms is None:
+        return None
     first: dict[bytes | None, int] = {}
     for record in history.records:
         if (

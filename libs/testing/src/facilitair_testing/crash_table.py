@@ -13,26 +13,51 @@ LogName = Literal["solo", "kafka"]
 SERVICES: Final = ("gateway", "orchestrator", "agent-worker")
 _HEADINGS: Final = ("service", "point", "log", "n", "reached", "violations", "recovery")
 
+_TWICE: Final = {
+    "orchestrator": {
+        "after_events_acked": ("after_decide", "after_commands_acked", "before_commit"),
+        "after_commands_acked": ("after_decode", "after_snapshot"),
+        "after_snapshot": ("after_decode", "before_commit"),
+    },
+    "agent-worker": {
+        "after_claim": ("after_claim_read", "before_done"),
+        "first_token": ("after_decode", "after_claim", "after_claim_read", "result_acked"),
+        "last_chunk_acked": ("after_claim", "before_done"),
+        "result_acked": ("after_claim", "before_commit"),
+    },
+}
+
 
 class Cell(Struct, frozen=True, kw_only=True):
-    """One death: of ``service``, at the ``n``-th reach of ``point``."""
+    """One death: of ``service``, at the ``n``-th reach of ``point``.
+
+    ``then`` is where what was started again dies as well, before it is started for good.
+    """
 
     service: str
     point: str
     n: int
+    then: str | None = None
 
     @property
-    def spec(self) -> str:
-        """How it is asked for."""
-        return f"{self.service}/{self.point}:{self.n}"
+    def points(self) -> tuple[str, ...]:
+        """Where it dies, in order."""
+        return (self.point,) if self.then is None else (self.point, self.then)
+
+    @property
+    def specs(self) -> tuple[str, ...]:
+        """How each death is asked for."""
+        first, *then = self.points
+        return (f"{self.service}/{first}:{self.n}", *(f"{self.service}/{p}" for p in then))
 
     def __str__(self) -> str:
-        return f"{self.service}-{self.point}-{self.n}"
+        return "-".join((self.service, *self.points, str(self.n)))
 
 
 class Row(Struct, frozen=True, kw_only=True):
     """What came of a cell. One that was not ``reached`` is void, and proves nothing.
 
+    ``point`` names both where it died twice.
     ``recovery_s`` is the time from the death to the next event of the public record; None where
     none was left to come.
     """
@@ -56,11 +81,29 @@ def cells(*services: str, n: int) -> list[Cell]:
     ]
 
 
+def twice(*services: str) -> list[Cell]:
+    """Deaths while an earlier one is made good: a call left open is declared, records come again.
+
+    The second is at another point of the same service.
+    """
+    return [
+        Cell(service=service, point=first, n=2, then=then)
+        for service in services
+        for first, seconds in _TWICE[service].items()
+        for then in seconds
+    ]
+
+
 def table(rows: Iterable[Row]) -> list[str]:
     """The rows as lines of aligned text, headings first."""
     order = {service: number for number, service in enumerate(SERVICES)}
-    points = list(POINTS)
-    ordered = sorted(rows, key=lambda r: (r.log, order[r.service], points.index(r.point), r.n))  # type: ignore[arg-type]
+    places = {str(point): number for number, point in enumerate(POINTS)}
+
+    def place(row: Row) -> tuple[str, int, int, str, int]:
+        first = row.point.partition(",")[0]
+        return (row.log, order[row.service], places[first], row.point, row.n)
+
+    ordered = sorted(rows, key=place)
     lines = [_HEADINGS, *(_shown(row) for row in ordered)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADINGS))]
     return [

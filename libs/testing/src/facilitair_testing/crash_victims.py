@@ -13,7 +13,7 @@ from facilitair_messaging.adapters.kafka import KafkaLog
 from facilitair_messaging.crash_points import CRASH_AT, TESTING, marker
 from facilitair_messaging.ports import Log
 from facilitair_testing.chaos.preparing import write_definitions
-from facilitair_testing.crash_table import Cell, LogName
+from facilitair_testing.crash_table import LogName
 from facilitair_testing.eventually import eventually
 from facilitair_testing.service_processes import ServiceProcesses
 from facilitair_testing.solo import SoloProcess
@@ -38,16 +38,19 @@ class Victim(Protocol):
         """What the simulator was asked."""
         ...
 
-    async def start(self) -> None:
-        """Start it with its point armed; it is ready when this returns."""
+    async def start(self, spec: str) -> None:
+        """Start it with a point armed; it is ready when this returns."""
         ...
 
     async def died(self) -> None:
         """Return when it has ended by itself."""
         ...
 
-    async def restart(self) -> None:
-        """Start it again, told the same."""
+    async def restart(self, spec: str) -> None:
+        """Start it again, with a point armed where it may have died already.
+
+        Raises ChildProcessError when it ends before it is ready.
+        """
         ...
 
     def open_log(self) -> "AsyncLog":
@@ -63,14 +66,14 @@ class AsyncLog(Protocol):
     async def __aexit__(self, *exc: object) -> bool | None: ...
 
 
-def armed(cell: Cell) -> Mapping[str, str]:
+def armed(spec: str) -> Mapping[str, str]:
     """What a process is told that shall die."""
-    return {TESTING: "1", CRASH_AT: cell.spec}
+    return {TESTING: "1", CRASH_AT: spec}
 
 
-def died_at_ms(home: Path, cell: Cell) -> int | None:
-    """When the point was reached, by this machine's clock; None when it was not."""
-    path = marker(home, service=cell.service, point=cell.point)
+def died_at_ms(home: Path, service: str, *, point: str) -> int | None:
+    """When a point was reached, by this machine's clock; None when it was not."""
+    path = marker(home, service=service, point=point)
     return path.stat().st_mtime_ns // 1_000_000 if path.exists() else None
 
 
@@ -80,17 +83,14 @@ class SoloVictim:
     log: LogName = "solo"
     lease_ms = 0
 
-    def __init__(self, home: Path, cell: Cell) -> None:
+    def __init__(self, home: Path) -> None:
         write_definitions(home / "definitions")
         self.home = home
         self._solo = SoloProcess(
             home,
             ttft_ms=20,
             tokens_per_s=4000,
-            variables={
-                **armed(cell),
-                "FACILITAIR_GATEWAY_DEFINITIONS": str(home / "definitions"),
-            },
+            variables={"FACILITAIR_GATEWAY_DEFINITIONS": str(home / "definitions")},
             log=home / "solo.log",
         )
 
@@ -102,20 +102,21 @@ class SoloVictim:
     def journal(self) -> Path:
         return self._solo.journal_path
 
-    async def start(self) -> None:
-        await self._solo.start()
+    async def start(self, spec: str) -> None:
+        await self._solo.start(variables=armed(spec))
 
     async def died(self) -> None:
         await eventually(
             lambda: self._solo.exit_code is not None, timeout_s=_DIES_S, what="the end of solo"
         )
 
-    async def restart(self) -> None:
-        await self._solo.start(port=urlsplit(self.url).port or 0)
+    async def restart(self, spec: str) -> None:
+        await self._solo.start(port=urlsplit(self.url).port or 0, variables=armed(spec))
 
     @asynccontextmanager
     async def open_log(self) -> AsyncIterator[Log]:
-        await self._solo.stop()
+        with suppress(ProcessLookupError):  # it may have ended by itself
+            await self._solo.stop()
         registry = Registry.load(topics_dir())
         async with EmbeddedLog.open(self.home / "log" / "log.db", registry.topics) as log:
             await log.admin().ensure_topics(registry.topics.values())
@@ -134,12 +135,11 @@ class MemberVictim:
     log: LogName = "kafka"
     lease_ms = 3_000
 
-    def __init__(self, fleet: ServiceProcesses, cell: Cell, *, bootstrap: str) -> None:
+    def __init__(self, fleet: ServiceProcesses, service: str, *, bootstrap: str) -> None:
         self.home = fleet.home
         self._fleet = fleet
         self._bootstrap = bootstrap
-        self._cell = cell
-        self._member = f"{cell.service}-0"
+        self._member = f"{service}-0"
 
     @property
     def url(self) -> str:
@@ -149,15 +149,15 @@ class MemberVictim:
     def journal(self) -> Path:
         return self._fleet.journal_path
 
-    async def start(self) -> None:
+    async def start(self, spec: str) -> None:
         self._fleet.kill(self._member)
-        await self.restart()
+        await self.restart(spec)
 
     async def died(self) -> None:
         await self._fleet.gone(self._member, timeout_s=_DIES_S)
 
-    async def restart(self) -> None:
-        self._fleet.start(self._member, armed(self._cell))
+    async def restart(self, spec: str) -> None:
+        self._fleet.start(self._member, armed(spec))
         await self._fleet.ready(self._member)
 
     @asynccontextmanager

@@ -29,7 +29,7 @@ _STOP_S: Final = 30.0
 _SIMULATOR: Final = "simulator"
 
 
-class MemberError(Exception):
+class MemberError(ChildProcessError):
     """A member is not as the test wants it; with the last lines of its log."""
 
     def __init__(self, *, member: str, what: str, told: str) -> None:

@@ -69,8 +69,11 @@ class SoloProcess:
         """Of the solo that was started last; None while it runs."""
         return None if self._process is None else self._process.returncode
 
-    async def start(self, *, port: int = 0) -> str:
-        """Start solo and return the gateway's url once it is ready."""
+    async def start(self, *, port: int = 0, variables: Mapping[str, str] | None = None) -> str:
+        """Start solo and return the gateway's url once it is ready.
+
+        ``variables`` are for this start only. Raises ChildProcessError when it ends before.
+        """
         with contextlib.ExitStack() as stack:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -78,7 +81,7 @@ class SoloProcess:
                 "facilitair_cli.solo_process",
                 "--port",
                 str(port),
-                env=self._environment,
+                env={**self._environment, **(variables or {})},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=stack.enter_context(self._log.open("ab")) if self._log else None,

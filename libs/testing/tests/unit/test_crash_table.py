@@ -1,8 +1,10 @@
 import subprocess
 import sys
 
+from msgspec import structs
+
 from facilitair_messaging.crash_points import POINTS
-from facilitair_testing.crash_table import Row, cells, read_rows, table, write_rows
+from facilitair_testing.crash_table import Row, cells, read_rows, table, twice, write_rows
 
 DIED = Row(
     service="gateway",
@@ -40,7 +42,15 @@ def test_the_cells_of_a_service_are_its_points():
         for service in services
         if service != "agent-worker"
     }
-    assert found[0].spec == f"gateway/{found[0].point}:3"
+    assert found[0].specs == (f"gateway/{found[0].point}:3",)
+
+
+def test_who_dies_twice_dies_at_two_points_of_one_service():
+    for cell in twice("orchestrator", "agent-worker"):
+        first, then = cell.points
+        assert first != then
+        assert all(cell.service in POINTS[point] for point in cell.points)
+        assert cell.specs == (f"{cell.service}/{first}:2", f"{cell.service}/{then}")
 
 
 def test_rows_are_shown_in_order_and_what_is_void_loudly():
@@ -48,6 +58,15 @@ def test_rows_are_shown_in_order_and_what_is_void_loudly():
         "service       point         log    n  reached  violations  recovery",
         "agent-worker  after_claim   kafka  1  VOID     1           -",
         "gateway       before_reply  solo   2  yes      0           1.2 s",
+    ]
+
+
+def test_who_died_twice_is_shown_behind_who_died_there_once():
+    again = structs.replace(DIED, point="before_reply, then after_decode")
+    lines = table([again, DIED])
+    assert [line.split("  ")[1] for line in lines[1:]] == [
+        "before_reply",
+        "before_reply, then after_decode",
     ]
 
 
