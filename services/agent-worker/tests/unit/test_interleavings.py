@@ -12,6 +12,12 @@ from typing import Any
 
 import pytest
 
+from facilitair_agent_worker.attempts import Attempts
+from facilitair_agent_worker.claims import Claims
+from facilitair_agent_worker.leased import LeasedSilence
+from facilitair_testing.mutation import mutation
+from facilitair_testing.promises import BrokenPromiseError
+
 world_of_workers: Any = import_module("services.agent-worker.tests.world")
 World, Process = world_of_workers.World, world_of_workers.Process
 advance, drain, finish = world_of_workers.advance, world_of_workers.drain, world_of_workers.finish
@@ -161,3 +167,27 @@ def test_the_rules_hold(name: str) -> None:
     assert ends["completed"]
     assert bool(ends["cancelled"]) == ("cancel" in RULES[name])
     assert bool(ends["failed"]) == ("refuse" in RULES[name])
+
+
+BROKEN = {
+    "nobody renews": mutation(LeasedSilence, "_renew", ("if not self._held:", "if True:")),
+    "nobody ticks": mutation(LeasedSilence, "_tick", ("if not foreign:", "if True:")),
+    "an old claim is used": mutation(Attempts, "_call", ("if began_s -", "if False and began_s -")),
+    "every claim wins": mutation(
+        Claims, "_claim", ("if self._ledger.won(", "if ident or self._ledger.won(")
+    ),
+    "a task is committed unclaimed": mutation(
+        Attempts, "_begin",
+        ("started = await start()", "started = self._group.create_task(start())"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_the_schedules_find_a_broken_rule(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    BROKEN[name].apply(monkeypatch)
+    slow = {"move": 3, "slow": 1}
+    faults = slow if name == "nobody renews" else {"stop": 2, "kill": 1, "move": 2, "doubt": 2}
+    with pytest.raises(BrokenPromiseError):  # noqa: PT012 - whichever schedule is the first
+        for seed in range(SCHEDULES):
+            asyncio.run(play(seed, faults))
