@@ -8,10 +8,10 @@ from facilitair_events.stream import Token
 from facilitair_events.topics import COLLABORATION_EVENTS, COLLABORATION_STREAM
 from facilitair_testing.doctored_scene import Scene
 from facilitair_testing.doctoring import Doctor
-from facilitair_testing.history import History, Terms, Violation, judge
+from facilitair_testing.history import Terms, Violation
 from facilitair_testing.history.entries import Entry
 from facilitair_testing.history.index import Index
-from facilitair_testing.history.judging import Check
+from facilitair_testing.history.judging import CHECKS, Check, judged
 
 Spoil = Callable[[Doctor, Scene], None]
 
@@ -21,6 +21,7 @@ class Doctored:
 
     def __init__(self) -> None:
         self.ways: dict[str, tuple[str, Spoil]] = {}
+        self._indexes: dict[str, Index] = {}
 
     def breaks(self, rule: str) -> Callable[[Spoil], Spoil]:
         """Put the decorated function into the table under its name."""
@@ -31,23 +32,25 @@ class Doctored:
 
         return note
 
-    def spoilt(self, name: str) -> History:
-        """The scene after it was spoilt."""
-        doctor = Doctor(scene().run.history())
-        self.ways[name][1](doctor, scene())
-        return doctor.history()
+    def spoilt(self, name: str) -> Index:
+        """The scene after it was spoilt, decoded once for all checks."""
+        if name not in self._indexes:
+            doctor = Doctor(scene().run.history())
+            self.ways[name][1](doctor, scene())
+            terms = Terms(lease_ms=scene().run.lease_ms)
+            self._indexes[name] = Index(doctor.history(), terms)
+        return self._indexes[name]
 
     def accused(self, name: str) -> list[Violation]:
         """What the checker says of it then."""
-        return judge(self.spoilt(name), lease_ms=scene().run.lease_ms)
+        return judged(self.spoilt(name), CHECKS)
 
     def told_by(self, check: Check) -> list[str]:
         """The ways to which one check alone says the rule that they break."""
-        terms = Terms(lease_ms=scene().run.lease_ms)
         return [
             name
             for name, (rule, _) in self.ways.items()
-            if any(v.rule == rule for v in check.rule(Index(self.spoilt(name), terms)))
+            if any(v.rule == rule for v in check.rule(self.spoilt(name)))
         ]
 
 

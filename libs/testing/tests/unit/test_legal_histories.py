@@ -125,7 +125,7 @@ def test_a_run_with_something_of_everything_is_legal() -> None:
     st.lists(st.tuples(st.sampled_from(DEFINITIONS), st.booleans()), min_size=1, max_size=3),
     st.lists(st.tuples(ACTIONS, st.integers(0, 99)), max_size=25),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_may_happen_is_judged_legal(
     wanted: list[tuple[Definition, bool]], actions: list[tuple[str, int]]
 ) -> None:

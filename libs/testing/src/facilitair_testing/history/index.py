@@ -6,6 +6,7 @@ from typing import Final
 
 from facilitair_events.collaboration import PublicEvent
 from facilitair_events.registry import DLQ_SUFFIX
+from facilitair_events.state import CollaborationSnapshot
 from facilitair_events.stream import AttemptReset, AttemptStarted, Token
 from facilitair_events.topics import (
     AGENT_TASKS,
@@ -37,6 +38,7 @@ STARTED: Final = "started"
 class Index:
     """What the rules look things up in. Lists are in log order per partition.
 
+    ``inbox`` is by collaboration with what cannot be read, ``state`` holds snapshots only.
     ``events`` and their ``copies`` on the stream are by collaboration, with their repeats;
     ``first`` is without, by seq. ``attempts`` is what was written of each attempt on the stream.
     """
@@ -46,7 +48,11 @@ class Index:
         self.terms: Final = terms
         self.topics: Final = grouped((r.topic, entry_of(r)) for r in history.records)
         self.inbox: Final = self._by_key(COLLABORATION_INBOX)
-        self.state: Final = self._by_key(COLLABORATION_STATE)
+        self.state: Final = grouped(
+            (entry.key, entry)
+            for entry in self.topics.get(COLLABORATION_STATE, ())
+            if isinstance(entry.data, CollaborationSnapshot)
+        )
         self.stops: Final = self._by_key(WORKER_CONTROL)
         stream = self._by_key(COLLABORATION_STREAM)
         events = self._by_key(COLLABORATION_EVENTS)

@@ -104,7 +104,7 @@ def _commands(index: Index) -> list[Entry]:
 
 def _must_be_there(index: Index, key: str, *, expected: Expected) -> bool:
     """What a snapshot covers is written before it (R8); in the end everything is."""
-    covered = [e.data.applied for e in index.state.get(key, ()) if e.data is not None]
+    covered = [entry.data.applied for entry in index.state.get(key, ())]
     return index.terms.ended or expected.offset <= max(covered, default=-1)
 
 

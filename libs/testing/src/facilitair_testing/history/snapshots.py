@@ -7,10 +7,10 @@ judged by what is in the log (``outcomes``), not by when it was acked.
 
 from collections.abc import Iterator
 
-from facilitair_events.state import CollaborationSnapshot, CollaborationState
+from facilitair_events.state import CollaborationState
 from facilitair_events.topics import COLLABORATION_INBOX
 from facilitair_messaging.ports import TopicPartition
-from facilitair_testing.history.entries import Entry, collaboration_of, violation
+from facilitair_testing.history.entries import Entry, violation
 from facilitair_testing.history.index import Index
 from facilitair_testing.history.types import Violation
 
@@ -21,7 +21,7 @@ def r08_snapshots_are_what_a_replay_gives(index: Index) -> Iterator[Violation]:
     """The state at ``applied`` is that of the inbox up to there."""
     for key, entries in index.state.items():
         replay = index.replays.get(key)
-        for entry in _snapshots(entries):
+        for entry in entries:
             wanted = replay.state_message(entry.data.applied, key=key) if replay else None
             if wanted is None:
                 if replay is None or replay.whole:
@@ -37,19 +37,17 @@ def r08_the_newest_snapshot_is_the_last(index: Index) -> Iterator[Violation]:
     if not index.terms.repaired:
         return
     for key, entries in index.state.items():
-        snapshots = _snapshots(entries)
-        if snapshots:
-            newest = max(snapshots, key=lambda entry: int(entry.data.applied))
-            if snapshots[-1].data.applied < newest.data.applied:
-                text = f"the last snapshot is of {snapshots[-1].data.applied},"
-                text += f" an earlier one of {newest.data.applied}"
-                yield violation("R8", newest, snapshots[-1], key=key, text=text)
+        newest, last = max(entries, key=lambda entry: int(entry.data.applied)), entries[-1]
+        if last.data.applied < newest.data.applied:
+            text = f"the last snapshot is of {last.data.applied},"
+            text += f" an earlier one of {newest.data.applied}"
+            yield violation("R8", newest, last, key=key, text=text)
 
 
 def r08_what_is_committed_is_covered(index: Index) -> Iterator[Violation]:
     """Every applied or parked record below the committed offset is in a snapshot."""
     for key, replay in index.replays.items():
-        snapshots = _snapshots(index.state.get(key, []))
+        snapshots = index.state.get(key, [])
         covered = max((entry.data.applied for entry in snapshots), default=-1)
         released = {entry.offset for entry in replay.released}
         for entry in index.inbox.get(key, ()):
@@ -64,19 +62,11 @@ def r08_what_is_committed_is_covered(index: Index) -> Iterator[Violation]:
 def r14_a_stub_is_left(index: Index) -> Iterator[Violation]:
     """After the terminal event the state holds no text, no timer and no definition."""
     for key, entries in index.state.items():
-        for entry in _snapshots(entries):
+        for entry in entries:
             state = entry.data.state
             if state.status in _ENDED and _kept(state):
                 text = f"after the end the state keeps {', '.join(_kept(state))}"
                 yield violation("R14", entry, key=key, text=text)
-
-
-def _snapshots(entries: list[Entry]) -> list[Entry]:
-    return [e for e in entries if isinstance(e.data, CollaborationSnapshot) and _own(e)]
-
-
-def _own(entry: Entry) -> bool:
-    return collaboration_of(entry.key) == entry.key
 
 
 def _inbox(entry: Entry) -> TopicPartition:
