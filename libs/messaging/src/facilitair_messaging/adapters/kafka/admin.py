@@ -70,7 +70,7 @@ class KafkaAdmin:
             return
         await self._cluster.of_coordinator(
             group,
-            wanted=f"moving group {group!r}",
+            wanted=f"READ group {group!r}: moving it",
             request=requests.move_request(group, offsets),
             read=lambda response: requests.check_moved(group, response),
         )
@@ -99,11 +99,13 @@ class KafkaAdmin:
         if not specs:
             return {}
         request = requests.configs_request(spec.name for spec in specs)
-        return await self._cluster.of_any("topic settings", request=request, read=requests.configs)
+        return await self._cluster.of_any(
+            "DESCRIBE_CONFIGS topics", request=request, read=requests.configs
+        )
 
     async def _create(self, missing: list[TopicSpec], *, replication: int) -> None:
         request = requests.create_request(missing, replication=replication, timeout_s=_CREATE_S)
-        await self._cluster.of_any("creating topics", request=request, read=requests.check_created)
+        await self._cluster.of_any("CREATE topics", request=request, read=requests.check_created)
 
     async def _wait_for_leaders(self, specs: list[TopicSpec]) -> None:
         """Until every partition answers: leaders are announced before they take writes (M8)."""
@@ -119,7 +121,7 @@ class KafkaAdmin:
                         topic=spec.name, declared=spec.partitions, actual=len(leaders)
                     )
 
-        await self._cluster.answer("leaders of new topics", complete)
+        await self._cluster.answer("DESCRIBE new topics", complete)
         await self.end_offsets(
             TopicPartition(spec.name, number) for spec in specs for number in range(spec.partitions)
         )

@@ -61,7 +61,7 @@ class Cluster:
             self._leaders.update(found.topics)
             return found
 
-        return await self.answer("topics", ask)
+        return await self.answer("DESCRIBE topics", ask)
 
     async def partitions(self, topic: str) -> int:
         """How many partitions a topic has; remembered, as it never changes. Raises."""
@@ -86,13 +86,13 @@ class Cluster:
                 raise
             return found
 
-        return await self.answer("offsets", ask)
+        return await self.answer("DESCRIBE topics: their offsets", ask)
 
     async def committed(self, group: str) -> dict[TopicPartition, int]:
         """Everything a group has committed."""
         return await self.of_coordinator(
             group,
-            wanted=f"offsets of group {group!r}",
+            wanted=f"READ group {group!r}: its offsets",
             request=requests.committed_request(group),
             read=requests.committed,
         )
@@ -101,7 +101,7 @@ class Cluster:
         """The ids of the members of a group; each join without an id makes a new one."""
         return await self.of_coordinator(
             group,
-            wanted=f"members of group {group!r}",
+            wanted=f"DESCRIBE group {group!r}",
             request=requests.members_request(group),
             read=requests.member_ids,
         )

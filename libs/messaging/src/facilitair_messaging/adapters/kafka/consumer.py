@@ -150,7 +150,7 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]
         except kafka.CommitFailedError as error:
             raise CommitRefusedError(group=self._group, reason=str(error)) from error
         except ACCESS_ERRORS as error:
-            wanted = f"a commit of group {self._group!r}"
+            wanted = f"READ group {self._group!r}: a commit"
             raise as_log_error(error, address=self._cluster.address, wanted=wanted) from error
         except kafka.KafkaError as error:
             raise CommitUnknownError(group=self._group, reason=str(error)) from error
@@ -177,7 +177,7 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]
             ((tp, offset),) = error.args[0].items()
             await self._refuse(TopicPartition(*tp), offset)
         except kafka.KafkaError as error:
-            wanted = f"polling as a member of {self._group!r}"
+            wanted = f"READ topics as a member of group {self._group!r}"
             raise as_log_error(error, address=self._cluster.address, wanted=wanted) from error
         return []
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import structlog
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAuthorizationFailedError
 
 from facilitair_messaging.adapters.kafka.cluster import Cluster
 from facilitair_messaging.adapters.kafka.connection import Connection
@@ -102,7 +102,7 @@ class KafkaProducer:
         except REFUSALS as error:
             self._discard(session, error)
             topic = _refused(batch, acks) or batch[0].message.topic
-            raise RecordRefusedError(topic=topic, reason=str(error)) from error
+            raise RecordRefusedError(topic=topic, reason=_why_refused(error)) from error
         except (KafkaError, GivenUpError, TimeoutError, OSError) as error:
             self._discard(session, error)
             raise ProduceUnknownError(topics=_topics(batch), reason=self._reason(error)) from error
@@ -183,6 +183,12 @@ def _refused(batch: Sequence[Placed], acks: "list[asyncio.Future[Any]]") -> str 
         if ack.done() and not ack.cancelled() and ack.exception() is not None:
             return placed.message.topic
     return None
+
+
+def _why_refused(error: Exception) -> str:
+    if isinstance(error, TopicAuthorizationFailedError):
+        return f"this user has no permission for WRITE ({error})"
+    return str(error)
 
 
 def _topics(batch: Sequence[Placed]) -> tuple[str, ...]:

@@ -71,7 +71,9 @@ class KafkaReader:
             await self._refuse(TopicPartition(*tp), offset)
             return []
         except kafka.KafkaError as error:
-            raise as_log_error(error, address=self._cluster.address, wanted="reading") from error
+            raise as_log_error(
+                error, address=self._cluster.address, wanted="READ topics"
+            ) from error
 
     async def _refuse(self, tp: TopicPartition, offset: int) -> None:
         """Raise for a position that does not exist; one that was left meanwhile is forgotten."""
