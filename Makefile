@@ -69,6 +69,7 @@ test: lint schemas-check ## Everything that can run here; with CI=true a skipped
 chaos: ready ## The crash table, then seeds of faults for hours (resumable): SEEDS=1-20
 	@mkdir -p .facilitair/chaos; failed=0; \
 	$(BIN)/pytest tests/crash tests/chaos --crash-table .facilitair/chaos/crash-table.json || failed=1; \
+	$(BIN)/pytest -m chaos tests/e2e || failed=1; \
 	$(BIN)/python -m facilitair_testing.chaos --system solo --load L0 --seeds "$$SEEDS" || failed=1; \
 	$(BIN)/python -m facilitair_testing.chaos --system kafka --load L1 --seeds "$$SEEDS" || failed=1; \
 	$(BIN)/python -m tools.reliability || failed=1; \

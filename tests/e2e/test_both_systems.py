@@ -12,11 +12,17 @@ FOLDER = Path(__file__).parent
 pytestmark = pytest.mark.integration
 
 # Two processes on one state folder; of the fleet: test_a_second_one_is_refused_with_the_pid.
-OF_SOLO = {"test_kill.py::test_a_second_solo_on_the_same_home_is_refused"}
+OF_SOLO = {
+    "test_kill.py::test_a_second_solo_on_the_same_home_is_refused",
+    # Its log is read once it is stopped; histories of fleets are judged by tests/chaos.
+    "test_histories.py::test_a_solo_that_was_killed_leaves_a_legal_history",
+}
 # What only several processes on a broker can show.
 OF_FLEETS = {
     "test_fleet.py",
     "test_fleet_outages.py",
+    "test_own_cluster.py",
+    "test_slow_rebuild.py",
     "test_two_of_each.py",
     "test_both_systems.py",
 }
@@ -30,7 +36,7 @@ def ids(*, of: str, among: list[str]) -> set[str]:
 
 def collected() -> list[str]:
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "", FOLDER]
-    found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=50)
+    found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=150)
     return [line.removeprefix("tests/e2e/") for line in found.stdout.splitlines() if "::" in line]
 
 

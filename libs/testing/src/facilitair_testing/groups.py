@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocol
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 from msgspec import Struct
 
 _MEMBERS: Final = 5
@@ -23,7 +24,10 @@ async def group_members(address: str, group: str) -> dict[str, GroupMember]:
     admin: Any = AIOKafkaAdminClient(bootstrap_servers=address)
     await admin.start()
     try:
-        coordinator = await admin.find_coordinator(group)
+        try:
+            coordinator = await admin.find_coordinator(group)
+        except GroupCoordinatorNotAvailableError:
+            return {}  # the first group of a cluster has to wait for the topic of groups
         (described,) = await admin.describe_consumer_groups([group], coordinator)
     finally:
         await admin.close()
