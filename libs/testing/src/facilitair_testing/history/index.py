@@ -65,6 +65,7 @@ class Index:
             for entry in entries
             if isinstance(entry.data, Token | AttemptStarted | AttemptReset)
         )
+        self.attempts_of: Final = grouped((attempt.key, attempt) for attempt in self.attempts)
         self.tasks: Final = grouped(self._tasks())
         self.ledger: Final = LedgerView(self.topics.get(LLM_CALLS, []), lease_ms=terms.lease_ms)
         self.requests: Final = _requests(history.provider)

@@ -109,12 +109,11 @@ def _visible(index: Index, key: str) -> dict[AttemptId, float]:
     """The attempts of a collaboration, and the offset from which they are not shown any more."""
     ends = [e.offset for e in index.copies.get(key, ()) if e.kind in TERMINAL_KINDS]
     end = min(ends, default=float("inf"))
-    until: dict[AttemptId, float] = {}
-    for attempt, entries in index.attempts.items():
-        if attempt.key == key:
-            until[attempt] = end
-            opened = [e.offset for e in entries if not isinstance(e.data, Token)]
-            for older in [a for a in until if a.path == attempt.path]:
-                if older.attempt < attempt.attempt and opened:
-                    until[older] = min(until[older], opened[0])
+    attempts = index.attempts_of.get(key, [])
+    until = dict.fromkeys(attempts, end)
+    for newer in attempts:
+        opened = [e.offset for e in index.attempts[newer] if not isinstance(e.data, Token)]
+        for older in attempts:
+            if older.path == newer.path and older.attempt < newer.attempt and opened:
+                until[older] = min(until[older], opened[0])
     return until
