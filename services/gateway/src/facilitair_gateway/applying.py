@@ -12,6 +12,7 @@ from facilitair_events.envelope import Envelope, timestamp
 from facilitair_events.ids import derive
 from facilitair_events.topics import CATALOG
 from facilitair_gateway.definitions import Catalog, to_apply
+from facilitair_gateway.errors import DefinitionsNotShownError
 from facilitair_messaging.messages import message
 from facilitair_messaging.ports import Message, Producer
 from facilitair_workflows.documents import PLATFORM, CatalogRecord
@@ -19,6 +20,9 @@ from facilitair_workflows.documents import PLATFORM, CatalogRecord
 log = structlog.get_logger(__name__)
 
 SOURCE: Final = "gateway"
+
+SHOWN_WITHIN_S: Final = 60.0
+"""A view shows what is acked within milliseconds; who waits longer waits for ever."""
 
 
 class Applied:
@@ -39,6 +43,11 @@ class Applied:
         """Wait for these from now on."""
         self._awaited = dict(records)
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The keys that were not shown yet."""
+        return tuple(self._awaited)
+
     async def wait(self) -> None:
         """Return once every expected record was shown, whatever came after it."""
         if self._awaited:
@@ -52,10 +61,12 @@ async def apply(
     applied: Applied,
     producer: Producer,
     now_ms: Callable[[], int],
+    within_s: float = SHOWN_WITHIN_S,
 ) -> int:
     """Append what the catalog lacks and wait until the view shows it; returns how much that was.
 
-    Raises ProduceUnknownError; a second try appends only what is missing then.
+    Raises ProduceUnknownError, or DefinitionsNotShownError when the view has not shown it in time,
+    as when what came back cannot be read; a second try appends only what is missing then.
     """
     missing = to_apply(catalog, wanted)
     applied.expect(missing)
@@ -63,9 +74,17 @@ async def apply(
     messages = [catalog_message(key, record, time=at) for key, record in missing.items()]
     if messages:
         await producer.send(messages)
-        await applied.wait()
+        await _shown(applied, within_s=within_s)
     log.info("definitions applied", written=len(messages), known=len(wanted))
     return len(messages)
+
+
+async def _shown(applied: Applied, *, within_s: float) -> None:
+    try:
+        async with asyncio.timeout(within_s):
+            await applied.wait()
+    except TimeoutError as error:
+        raise DefinitionsNotShownError(missing=applied.missing, within_s=within_s) from error
 
 
 def catalog_message(key: str, record: CatalogRecord, *, time: str, actor: str = SOURCE) -> Message:

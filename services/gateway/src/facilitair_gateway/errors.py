@@ -7,6 +7,14 @@ class GatewayError(Exception):
     """Root of what this package raises."""
 
 
+class DefinitionsNotShownError(GatewayError):
+    """What was applied does not come back from the catalog; the next start writes it again."""
+
+    def __init__(self, *, missing: tuple[str, ...], within_s: float) -> None:
+        count, keys = len(missing), ", ".join(missing[:3])
+        super().__init__(f"the catalog did not show {count} records in {within_s:g} s: {keys}")
+
+
 class CursorError(GatewayError):
     """A cursor cannot be used. ``code`` says why; the message says what to do instead."""
 
