@@ -3,8 +3,8 @@
 from msgspec.structs import replace
 
 from facilitair_events.state import CollaborationSnapshot
-from facilitair_events.topics import COLLABORATION_STATE, LLM_CALLS
-from facilitair_events.work import CallClaimed, LedgerTicked
+from facilitair_events.topics import AGENT_TASKS, COLLABORATION_STATE, LLM_CALLS
+from facilitair_events.work import CallClaimed, CallDone, LedgerTicked, RunAttempt
 from facilitair_testing.doctored import scene
 from facilitair_testing.doctoring import Doctor
 from facilitair_testing.history import History, judge
@@ -69,6 +69,7 @@ def test_a_stop_may_be_noticed_within_its_grace() -> None:
     doctor.change_provider(ident, lambda asked: replace(asked, at_ms=asked.at_ms + 8_000))
     assert rules(doctor.history()) == {"R23"}
     assert rules(doctor.history(), stop_grace_ms=10_000) == set()
+    assert rules(doctor.history(), skew_ms=5_000) == set()
 
 
 def test_the_clock_of_the_provider_may_differ() -> None:
@@ -77,6 +78,16 @@ def test_the_clock_of_the_provider_may_differ() -> None:
     doctor.change_provider(ident, lambda asked: replace(asked, at_ms=asked.at_ms - 100))
     assert rules(doctor.history()) == {"R19"}
     assert rules(doctor.history(), skew_ms=200) == set()
+
+
+def test_the_clock_of_the_log_may_have_jumped() -> None:
+    doctor = Doctor(scene().run.history())
+    task = doctor.find(AGENT_TASKS, RunAttempt, collaboration=scene().rich)
+    doctor.swap(task, timestamp_ms=task.at_ms - 1_000)
+    done = doctor.find(LLM_CALLS, CallDone, path="documenter")
+    doctor.swap(done, timestamp_ms=done.at_ms - 1_000)
+    assert rules(doctor.history()) == {"R7", "R20"}
+    assert rules(doctor.history(), jumps_ms=1_000) == set()
 
 
 def test_a_claim_that_lands_after_the_end_of_its_attempt_wins_nothing() -> None:

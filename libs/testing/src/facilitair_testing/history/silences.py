@@ -64,8 +64,8 @@ def r23_a_stop_ends_what_it_names(index: Index) -> Iterator[Violation]:
         for line in lines
     )
     for attempt, stop in _stops(index).items():
-        late_ms = stop.at_ms + index.terms.stop_grace_ms
-        if any(at_ms > late_ms for at_ms in requests.get(attempt, ())):
+        late_ms = stop.at_ms + index.terms.stop_grace_ms + index.terms.jumps_ms
+        if any(at_ms > late_ms + index.terms.skew_ms for at_ms in requests.get(attempt, ())):
             text = f"attempt {attempt.attempt} of {attempt.path} asks a model after its stop"
             yield violation("R23", stop, key=attempt.key, text=text)
         written = first_chunks(index.attempts.get(attempt, []))
@@ -99,7 +99,8 @@ def _fences(index: Index, attempt: AttemptId, *, report: Entry) -> list[Entry]:
 def _silent(index: Index, call: Call | None, *, fence: Entry, report: Entry) -> bool:
     if index.terms.lease_ms:
         attempt = AttemptId(report.key, report.data.path, report.data.attempt)
-        return index.ledger.silent(attempt, since=fence, until_ms=report.at_ms)
+        until_ms = report.at_ms + index.terms.jumps_ms
+        return index.ledger.silent(attempt, since=fence, until_ms=until_ms)
     claimed_by = call.winner.data.incarnation if call and call.winner and not call.fence else None
     return bool(claimed_by != fence.data.incarnation)
 
