@@ -64,13 +64,18 @@ class KafkaProducer:
     async def close(self) -> None:
         """Refuse further sends and end the producer in bounded time."""
         self._closed = True
-        if self._session is not None:
-            await self._session.close()
-            self._session.give_up(_CLOSED)
+        # A send that fails meanwhile discards the session.
+        session = self._session
+        if session is not None:
+            await session.close()
+            session.give_up(_CLOSED)
         for sending in self._sends:
             sending.cancel()
-        if self._sends or self._drops:
-            await asyncio.wait({*self._sends, *self._drops})
+        if self._sends:
+            await asyncio.wait(self._sends)
+        # Only now: a send that is cancelled while its producer starts drops that producer.
+        if self._drops:
+            await asyncio.wait(self._drops)
 
     def _place(self, message: Message) -> Placed:
         """Check one message. Raises RecordRefusedError before anything of the call is appended."""
