@@ -20,6 +20,10 @@ _STRING: Final = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"")
 _SELECTED: Final = re.compile(r"\boutputs\s*\.\s*([A-Za-z_]\w*)")
 _INDEXED: Final = re.compile(r"\boutputs\s*\[\s*(['\"])([^'\"]*)\1\s*\]")
 
+_INPUTS: Final = re.compile(r"\binputs\b")
+_INPUT_SELECTED: Final = re.compile(r"\binputs\s*\.\s*([A-Za-z_]\w*)")
+_INPUT_INDEXED: Final = re.compile(r"\binputs\s*\[\s*(['\"])([^'\"]*)\1\s*\]")
+
 
 @lru_cache(maxsize=1)
 def _environment() -> Any:
@@ -43,6 +47,15 @@ def references(source: str) -> set[str]:
     indexed = {match.group(2) for match in _INDEXED.finditer(source)}
     selected = {match.group(1) for match in _SELECTED.finditer(_STRING.sub("''", source))}
     return indexed | selected
+
+
+def inputs(source: str) -> frozenset[str] | None:
+    """The inputs that an expression names; None where it takes them as a whole."""
+    plain = _STRING.sub("''", source)
+    indexed = {match.group(2) for match in _INPUT_INDEXED.finditer(source)}
+    selected = {match.group(1) for match in _INPUT_SELECTED.finditer(plain)}
+    named = len(_INPUT_SELECTED.findall(plain)) + len(_INPUT_INDEXED.findall(source))
+    return frozenset(indexed | selected) if len(_INPUTS.findall(plain)) <= named else None
 
 
 def check(source: str, output_ids: set[str]) -> list[str]:

@@ -63,6 +63,14 @@ def references_of(tree: nodes.Template) -> list[Reference]:
     return list(_references(tree, frozenset()))
 
 
+def inputs_of(tree: nodes.Template) -> frozenset[str] | None:
+    """The inputs that the template names, as ``inputs.x``; None where it takes them as a whole."""
+    named = [_part_of(node, "inputs") for node in tree.find_all((nodes.Getattr, nodes.Getitem))]
+    found = frozenset(name for name in named if name is not None)
+    uses = sum(name.name == "inputs" for name in tree.find_all(nodes.Name))
+    return found if uses == sum(name is not None for name in named) else None
+
+
 def _forbidden(node: nodes.Node, local: set[str], *, depth: int) -> Iterator[tuple[int, str]]:
     if depth > MAX_DEPTH:
         yield node.lineno, "nested too deeply"
@@ -96,9 +104,14 @@ def _targets(loop: nodes.For) -> set[str]:
 
 def output_of(node: nodes.Node) -> str | None:
     """The step id of ``outputs.<id>`` or ``outputs['<id>']``, else None."""
+    return _part_of(node, "outputs")
+
+
+def _part_of(node: nodes.Node, whole: str) -> str | None:
+    """The name after a name, as in ``whole.<name>`` or ``whole['<name>']``, else None."""
     if not isinstance(node, nodes.Getattr | nodes.Getitem):
         return None
-    if not (isinstance(node.node, nodes.Name) and node.node.name == "outputs"):
+    if not (isinstance(node.node, nodes.Name) and node.node.name == whole):
         return None
     if isinstance(node, nodes.Getattr):
         return node.attr

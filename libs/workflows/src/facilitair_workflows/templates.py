@@ -24,6 +24,7 @@ from facilitair_workflows.template_syntax import (
     Reference,
     SyntaxFault,
     faults_of,
+    inputs_of,
     references_of,
 )
 
@@ -107,6 +108,7 @@ class _Environment(ImmutableSandboxedEnvironment):
 class _Prepared(Struct, frozen=True):
     template: jinja2.Template
     references: tuple[Reference, ...]
+    inputs: frozenset[str] | None
 
 
 def render(template: str, context: Mapping[str, Any], *, limit: int = OUTPUT_LIMIT) -> str:
@@ -156,6 +158,14 @@ def references(template: str) -> set[str]:
     return {reference.step for reference in named_outputs(template)}
 
 
+def inputs(template: str) -> frozenset[str] | None:
+    """The inputs that a template names; None where it takes them as a whole.
+
+    Raises TemplateError for a template that is not allowed.
+    """
+    return _prepare(template).inputs
+
+
 @lru_cache(maxsize=1)
 def _environment() -> _Environment:
     env = _Environment(
@@ -193,7 +203,7 @@ def _prepare(source: str) -> _Prepared:
     faults = faults_of(tree)
     if faults:
         raise TemplateError(line=faults[0].line, reason=faults[0].message)
-    found = tuple(references_of(tree))
+    found, named = tuple(references_of(tree)), inputs_of(tree)
     for loop in tree.find_all(nodes.For):
         loop.iter = nodes.Filter(loop.iter, _COUNTED, [], [], None, None, lineno=loop.lineno)
     env = _environment()
@@ -203,7 +213,7 @@ def _prepare(source: str) -> _Prepared:
         raise TemplateError(line=error.lineno, reason=error.message or "syntax error") from error
     except SyntaxError as error:
         raise TemplateError(line=1, reason="nested too deeply") from error
-    return _Prepared(jinja2.Template.from_code(env, code, {}), found)
+    return _Prepared(jinja2.Template.from_code(env, code, {}), found, named)
 
 
 def _line_of(error: BaseException) -> int:

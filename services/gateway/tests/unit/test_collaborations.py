@@ -29,13 +29,12 @@ async def test_a_submit_is_accepted_with_an_id_and_a_cursor_from_before_its_firs
 async def test_i1_what_was_accepted_is_in_the_log_with_its_whole_definition(
     http, orchestrator, stage
 ) -> None:
-    body = JOB | {"inputs": {"language": "python"}, "project": "p1", "priority": "batch"}
+    body = JOB | {"project": "p1", "priority": "batch"}
     ident = (await http.post("/v1/collaborations", json=body)).json()["id"]
     (request,) = await stage.inbox()
     assert isinstance(request, CollaborationRequested)
     assert (request.collaboration, request.project, request.priority) == (ident, "p1", "batch")
     assert request.task.text.v == JOB["task"]
-    assert request.inputs == {"language": "python"}
     assert request.logic == 1
     assert request.stream_start == 0
     assert request.definition.workflow == "code"

@@ -13,9 +13,13 @@ from facilitair_gateway.identifiers import CLIENT_KEY_RULE, is_client_key
 from facilitair_gateway.routes.bodies import checked
 from facilitair_gateway.routes.callers import Parts
 from facilitair_gateway.submission import text_faults
+from facilitair_workflows.input_names import input_names
+from facilitair_workflows.suggestions import near_miss
 
 MAX_REASON_CHARS: Final = 1000
 _NAME_CHARS: Final = 64
+_MOST_FAULTS: Final = 20
+"""Of one kind that are told; whoever sends more has sent the wrong thing."""
 
 Plain = TypeVar("Plain", str, dict[str, Any])
 
@@ -68,6 +72,8 @@ def checked_submit(
                 max_task_bytes=gateway.limits.max_task_bytes,
             )
         definition = _resolved(content, faults, gateway=gateway, tenant=tenant)
+        if definition is not None and not any(fault.field == "inputs" for fault in faults):
+            faults += _input_faults(_readable(content, "inputs", default={}), definition)
         if body is not None and definition is not None and not faults:
             return body, definition
     raise RequestFaultsError(faults=tuple(faults))
@@ -98,6 +104,25 @@ def _resolved(
     except RequestFaultsError as error:
         faults += error.faults
         return None
+
+
+def _input_faults(inputs: dict[str, Any], definition: Definition) -> list[Fault]:
+    """An input that no step reads is one that was misspelt, or meant for another workflow."""
+    named = input_names(definition)
+    if named is None:
+        return []
+    known = f"it reads {', '.join(sorted(named))}" if named else "it reads none"
+    return [
+        Fault(
+            code="unknown_input",
+            message=(
+                f"the workflow {definition.workflow!r} has no input"
+                f" {name[:_NAME_CHARS]!r}{near_miss(name, named)}; {known}"
+            ),
+            field=f"inputs.{name[:_NAME_CHARS]}",
+        )
+        for name in sorted(inputs.keys() - named)[:_MOST_FAULTS]
+    ]
 
 
 def _readable(content: dict[str, Any], field: str, *, default: Plain) -> Plain:
