@@ -30,11 +30,13 @@ from facilitair_messaging.ports import Log, Message, Record, TopicPartition
 from facilitair_orchestrator import app as orchestrator
 from facilitair_orchestrator.settings import OrchestratorSettings
 from facilitair_runtime.app import App, run_until
-from facilitair_runtime.settings import ReducerGroup
+from facilitair_runtime.settings import ReducerGroup, RejectionsGroup
 from facilitair_testing.eventually import eventually
 from facilitair_testing.scripted_model import ScriptedModel
 from facilitair_testing.spoiling import SpoilingLog
 
+# Much of what these services read is poison; when that is too much, `test_limits` says.
+_MANY: Final = RejectionsGroup(max_consecutive=1000, max_ratio=1)
 PATIENCE_S: Final = 30.0
 Wanted = Callable[[Message], bool]
 Change = Callable[[Message], Message]
@@ -120,11 +122,11 @@ class World:
         if name == "orchestrator":
             reducer = ReducerGroup(snapshot_interval_ms=1)
             async with orchestrator.build_app(
-                OrchestratorSettings(home=home, reducer=reducer), log
+                OrchestratorSettings(home=home, reducer=reducer, rejections=_MANY), log
             ) as built:
                 yield built
         elif name == "agent-worker":
-            settings = AgentWorkerSettings(home=home)
+            settings = AgentWorkerSettings(home=home, rejections=_MANY)
             async with agent_worker.build_app(settings, log, endpoints=_ENDPOINTS) as worker:
                 worker.models["simulator"] = self.model
                 yield worker

@@ -124,7 +124,7 @@ def test_chaos_runs_the_crash_table_then_both_systems_then_writes_the_page(check
     assert make(checkout, "chaos", "SEEDS=3-5").returncode == 0
     crash, marked, solo, kafka, page = (checkout / "calls").read_text().splitlines()
     assert crash.startswith("pytest tests/crash tests/chaos --crash-table .facilitair/chaos/")
-    assert marked == "pytest -m chaos tests/e2e"
+    assert marked == "pytest -m chaos tests/e2e tests/poison"
     assert solo.endswith("chaos --system solo --load L0 --seeds 3-5")
     assert kafka.endswith("chaos --system kafka --load L1 --seeds 3-5")
     assert page == "python -m tools.reliability"
