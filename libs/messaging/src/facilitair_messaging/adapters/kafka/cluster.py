@@ -14,6 +14,7 @@ from aiokafka.errors import (
 )
 
 from facilitair_messaging.adapters.kafka import requests
+from facilitair_messaging.adapters.kafka.closed_sockets import survive_closed_sockets
 from facilitair_messaging.adapters.kafka.connection import RETRY_MS, Connection
 from facilitair_messaging.adapters.kafka.ending import bounded
 from facilitair_messaging.adapters.kafka.errors import (
@@ -166,6 +167,7 @@ async def connected(connection: Connection) -> AsyncIterator[Cluster]:
     deadline.
     """
     client = AIOKafkaClient(**connection.options(request_s=_REQUEST_S))
+    survive_closed_sockets(client)
     cluster = Cluster(connection, client)
     try:
         await connection.until(client.bootstrap, wanted="connecting")

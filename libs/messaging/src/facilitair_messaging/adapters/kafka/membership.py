@@ -18,6 +18,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.group import LeaveGroupRequest
 
+from facilitair_messaging.adapters.kafka.closed_sockets import survive_closed_sockets
 from facilitair_messaging.adapters.kafka.connection import RETRY_MS, Connection
 from facilitair_messaging.adapters.kafka.ending import cut, end_task
 from facilitair_messaging.ports import TopicPartition
@@ -33,7 +34,7 @@ def group_consumer(connection: Connection, *, group: str, member: str) -> AIOKaf
     A request may take as long as a rebalance, which waits for silent members.
     """
     timing = connection.timing
-    return AIOKafkaConsumer(
+    consumer = AIOKafkaConsumer(
         **connection.options(request_s=timing.session_s + timing.commit_s),
         group_id=group,
         group_instance_id=member,
@@ -44,17 +45,21 @@ def group_consumer(connection: Connection, *, group: str, member: str) -> AIOKaf
         enable_auto_commit=False,
         partition_assignment_strategy=(RangePartitionAssignor,),
     )
+    survive_closed_sockets(consumer._client)
+    return consumer
 
 
 def plain_consumer(connection: Connection) -> AIOKafkaConsumer:
     """A consumer without a group, not started and assigned nothing."""
     timing = connection.timing
-    return AIOKafkaConsumer(
+    consumer = AIOKafkaConsumer(
         **connection.options(request_s=timing.session_s),
         fetch_max_wait_ms=timing.reader_wait_ms,
         auto_offset_reset="none",
         enable_auto_commit=False,
     )
+    survive_closed_sockets(consumer._client)
+    return consumer
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer
 from msgspec import Struct
 
+from facilitair_messaging.adapters.kafka.closed_sockets import survive_closed_sockets
 from facilitair_messaging.adapters.kafka.connection import Connection
 from facilitair_messaging.adapters.kafka.ending import bounded, cut, end_task
 from facilitair_messaging.adapters.kafka.topics import BATCH_BYTES
@@ -48,6 +49,7 @@ class Session:
             max_batch_size=BATCH_BYTES,
             max_request_size=MAX_REQUEST_BYTES,
         )
+        survive_closed_sockets(self._producer.client)
         self._appending = asyncio.Lock()
         self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
