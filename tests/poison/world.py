@@ -3,13 +3,15 @@
 import asyncio
 import json
 import uuid
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 from msgspec import structs
+from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from facilitair_agent_worker import app as agent_worker
@@ -24,9 +26,10 @@ from facilitair_gateway.settings import GatewaySettings
 from facilitair_llm.endpoints import Endpoint, Endpoints
 from facilitair_messaging.adapters.embedded import EmbeddedLog
 from facilitair_messaging.adapters.kafka import KafkaLog, Timing
-from facilitair_messaging.errors import UnreadableRecordError
-from facilitair_messaging.messages import read
+from facilitair_messaging.following import Follower, readable
+from facilitair_messaging.messages import Incoming
 from facilitair_messaging.ports import Log, Message, Record, TopicPartition
+from facilitair_observability.metrics import Metrics
 from facilitair_orchestrator import app as orchestrator
 from facilitair_orchestrator.settings import OrchestratorSettings
 from facilitair_runtime.app import App, run_until
@@ -37,7 +40,8 @@ from facilitair_testing.spoiling import SpoilingLog
 
 # Much of what these services read is poison; when that is too much, `test_limits` says.
 _MANY: Final = RejectionsGroup(max_consecutive=1000, max_ratio=1)
-PATIENCE_S: Final = 30.0
+PATIENCE_S: Final = 120.0
+_AWAY: Final = 503
 Wanted = Callable[[Message], bool]
 Change = Callable[[Message], Message]
 
@@ -69,6 +73,7 @@ class World:
         self._home = home
         self._spoiling = SpoilingLog(log, self._spoil)
         self._wanted: dict[str, tuple[Wanted, Change]] = {}
+        self._events: dict[str, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
         self._apps: dict[str, App] = {}
         self._stops: dict[str, asyncio.Event] = {}
         self._runs: dict[str, asyncio.Task[None]] = {}
@@ -208,22 +213,22 @@ class World:
         body: dict[str, Any] = answer.json()
         return body
 
-    async def events(self, collaboration: str) -> list[tuple[str, dict[str, Any]]]:
-        """Kind and value of the public events of a collaboration that can be read."""
-        found = []
-        for record in await self.records(COLLABORATION_EVENTS):
-            if record.key == f"local:{collaboration}".encode():
-                with suppress(UnreadableRecordError):
-                    name = read(record).envelope.type
-                    found.append((kind_of(name), json.loads(record.value or b"")))
-        return found
+    def events(self, collaboration: str) -> list[tuple[str, dict[str, Any]]]:
+        """Kind and value of the public events of a collaboration that could be read so far."""
+        return self._events[collaboration]
+
+    def take(self, incoming: Incoming) -> None:
+        """Remember a public event."""
+        value = json.loads(incoming.record.value or b"")
+        kind = kind_of(incoming.envelope.type)
+        self._events[incoming.envelope.subject].append((kind, value))
 
     async def end(self, collaboration: str) -> tuple[str, dict[str, Any]]:
         """The terminal event of a collaboration, which is its last and only one."""
 
-        async def ended() -> list[tuple[str, dict[str, Any]]]:
+        def ended() -> list[tuple[str, dict[str, Any]]]:
             self.check_alive()
-            events = await self.events(collaboration)
+            events = self.events(collaboration)
             return [event for event in events if event[0] in TERMINAL_KINDS]
 
         what = f"the end of {collaboration}"
@@ -233,14 +238,16 @@ class World:
     async def watch(
         self, collaboration: str, *, cursor: str | None = None
     ) -> list[tuple[str, str, Any]]:
-        """Id, event and data of every frame until the stream ends; a broken frame raises."""
+        """Id, event and data of every frame until the stream ends; a broken frame raises.
+
+        Asked again when nobody answers in time, as on a machine with much to do.
+        """
         path = f"/v1/collaborations/{collaboration}/stream"
         params = {} if cursor is None else {"cursor": cursor}
-        async with (
-            asyncio.timeout(PATIENCE_S),
-            self.http.stream("GET", path, params=params) as answer,
-        ):
-            text = (await answer.aread()).decode()
+        async with asyncio.timeout(PATIENCE_S):
+            while (answer := await self.http.get(path, params=params)).status_code == _AWAY:
+                pass
+        text = answer.text
         assert answer.status_code == 200, text
         blocks = [block for block in text.split("\n\n") if block.startswith("id: ")]
         return [_frame(block) for block in blocks]
@@ -276,8 +283,17 @@ async def running(log: Log, home: Path) -> AsyncIterator[World]:
     """All services, ready; each is stopped at the end, and what one died of is raised."""
     await log.admin().ensure_topics(one_partition_each().values())
     world = World(log, home)
+    apply = readable(world.take, metrics=Metrics(CollectorRegistry()))
+    events = Follower(log=log, topic=COLLABORATION_EVENTS, apply=apply)
     async with AsyncExitStack() as stack:
+        following = asyncio.create_task(events.run())
+        stack.push_async_callback(_end, following)
         for name in SERVICES:
             await world.start(name)
             stack.push_async_callback(world.stop, name)
         yield world
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
