@@ -28,3 +28,14 @@ class UnknownLogicError(WorkflowsError):
         super().__init__(
             f"logic {logic} is newer than {known}, the newest known here; upgrade this service"
         )
+
+
+class PatternError(WorkflowsError):
+    """A pattern cannot be matched in linear time, or is none."""
+
+    def __init__(self, *, pattern: str, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"the pattern {pattern[:100]!r} cannot be used: {reason}; it must be of RE2, without"
+            " look-around and back references"
+        )

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from jsonschema import Draft202012Validator
 
+from facilitair_workflows.patterns import fault
 from facilitair_workflows.yaml_positions import YamlList, YamlMap, YamlNode
 
 Path = tuple[str | int, ...]
@@ -23,8 +24,32 @@ def schema_faults(schema: dict[str, Any]) -> Iterator[tuple[Path, str]]:
     meta = Draft202012Validator(
         Draft202012Validator.META_SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER
     )
+    told: set[Path] = set()
     for error in meta.iter_errors(schema):
+        told.add(tuple(error.absolute_path))
         yield tuple(error.absolute_path), f"not a JSON Schema: {_short(error.message)}"
+    yield from ((path, wrong) for path, wrong in pattern_faults(schema) if path not in told)
+
+
+def pattern_faults(schema: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """What is wrong with the patterns in a schema: an answer is matched against each of them."""
+    if isinstance(schema, list):
+        for position, item in enumerate(schema):
+            yield from pattern_faults(item, (*path, position))
+    if not isinstance(schema, dict):
+        return
+    for key, value in schema.items():
+        here = (*path, key)
+        if key == "pattern" and isinstance(value, str):
+            wrong = fault(value)
+            yield from [(here, wrong)] if wrong is not None else []
+        elif key == "patternProperties":
+            yield here, "patternProperties is not supported; use propertyNames with a pattern"
+        elif key in _BY_NAME and isinstance(value, dict):
+            for name, inner in value.items():
+                yield from pattern_faults(inner, (*here, name))
+        elif key not in _DATA:
+            yield from pattern_faults(value, here)
 
 
 def reference_paths(node: YamlNode, path: Path = ()) -> Iterator[Path]:

@@ -1,10 +1,12 @@
 """What an attempt asks and how its answer is judged: pure functions."""
 
 import hashlib
+from collections.abc import Iterator
 from typing import Any, Final
 
 import jsonschema
 import msgspec
+from jsonschema.exceptions import best_match
 
 from facilitair_events.definitions import Model, Output
 from facilitair_events.requests import Fault
@@ -12,6 +14,8 @@ from facilitair_events.text import personal
 from facilitair_events.work import RunAttempt
 from facilitair_llm.calls import ChatMessage, ChatRequest, FinishReason
 from facilitair_llm.errors import ProviderError
+from facilitair_workflows.errors import PatternError
+from facilitair_workflows.patterns import matches
 
 QUOTED_CHARACTERS: Final = 400
 """How much is told to the model and to the user of what is wrong with an answer."""
@@ -83,12 +87,39 @@ def check_output(text: str, output: Output) -> tuple[Any, Fault | None]:
     except (msgspec.DecodeError, RecursionError) as error:
         return None, _invalid("the answer is not JSON", quote=str(error)[:QUOTED_CHARACTERS])
     try:
-        jsonschema.validate(value, output.json_schema or {})
+        _validate(value, output.json_schema or {})
     except jsonschema.ValidationError as error:
         where = "".join(f"[{part!r}]" for part in error.absolute_path)
         message = f"the answer{where} breaks the schema's {error.validator!r}"
         return None, _invalid(message, quote=error.message[:QUOTED_CHARACTERS])
     return value, None
+
+
+def _pattern(  # noqa: PLR0917 - the signature of a keyword
+    validator: Any, wanted: str, instance: Any, _schema: Any
+) -> Iterator[jsonschema.ValidationError]:
+    """The keyword ``pattern``, matched in linear time."""
+    if not validator.is_type(instance, "string"):
+        return
+    try:
+        found = matches(wanted, instance)
+    except PatternError as error:
+        yield jsonschema.ValidationError(str(error))
+        return
+    if not found:
+        shown = instance[:QUOTED_CHARACTERS]
+        yield jsonschema.ValidationError(f"{shown!r} does not match {wanted!r}")
+
+
+_extend: Any = jsonschema.validators.extend  # it has no types
+_Validator: Final = _extend(jsonschema.Draft202012Validator, {"pattern": _pattern})
+
+
+def _validate(value: Any, schema: dict[str, Any]) -> None:
+    """Raises jsonschema.ValidationError for the fault that tells most."""
+    error = best_match(_Validator(schema).iter_errors(value))
+    if error is not None:
+        raise error
 
 
 def _invalid(message: str, *, quote: str | None = None) -> Fault:

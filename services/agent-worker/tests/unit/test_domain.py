@@ -80,3 +80,25 @@ def test_a_provider_error_keeps_its_kind_and_its_wish() -> None:
     assert "busy" not in fault.message
     assert fault.quote == personal("busy")
     assert not fault_of(ProviderError(kind="authentication", message="no")).retryable
+
+
+SLUG = Output(kind="json", json_schema={"type": "string", "pattern": "^(a+)+$"})
+
+
+@pytest.mark.timeout(20)
+def test_an_answer_cannot_make_the_check_of_its_pattern_slow():
+    value, fault = check_output(f'"{"a" * 100_000}"', SLUG)
+    assert (len(value), fault) == (100_000, None)
+    value, fault = check_output(f'"{"a" * 100_000}!"', SLUG)
+    assert value is None
+    assert fault.code == "output_invalid"
+    assert "'pattern'" in fault.message
+    assert len(fault.quote.v) <= 400
+
+
+def test_a_pattern_from_before_that_cannot_be_matched_is_a_fault_and_no_crash():
+    output = Output(kind="json", json_schema={"pattern": "(?=x)"})
+    value, fault = check_output('"x"', output)
+    assert value is None
+    assert "look-around" in fault.quote.v
+    assert check_output("1", output) == (1, None)
