@@ -119,7 +119,7 @@ def _broken(order: Order, error: Exception) -> Result:
         unanswered=0,
         duration_s=0.0,
         ends={},
-        trouble=(f"{type(error).__name__}: {error}",),
+        trouble=(f"{type(error).__name__}: {str(error).strip().rpartition(chr(10))[2]}",),
         commit=order.commit,
     )
 
@@ -131,7 +131,9 @@ def _tell(result: Result, folder: Path) -> None:
         f" landed, {result.terminal} of {result.accepted} ended, {len(result.violations)}"
         f" violations, recovery p50 {p50:.1f} s p95 {p95:.1f} s, {result.duration_s:.0f} s"
     )
-    _say(f"  the slowest recovery was from {result.slowest[0]}: p95 {result.slowest[1]:.1f} s")
+    if result.waits:
+        fault, slowest_s = result.slowest
+        _say(f"  the slowest recovery was from {fault}: p95 {slowest_s:.1f} s")
     for reason in (*result.void, *result.trouble):
         _say(f"  {reason}")
     for told in result.impossible:
