@@ -15,7 +15,7 @@ RESULTS = Path(".facilitair") / "chaos"
 CRASHES = "crash-table.json"
 NOT_RUN = "Not measured yet: `make chaos` writes it.\n"
 
-_CRASH_HEADINGS = ("service", "point", "log", "violations", "recovery")
+_CRASH_HEADINGS = ("service", "point", "reach", "log", "violations", "recovery")
 
 
 def begin(name: str) -> str:
@@ -61,6 +61,7 @@ def crash_table(rows: Sequence[Row]) -> str:
         (
             row.service,
             f"`{row.point}`",
+            str(row.n),
             row.log,
             str(len(row.violations)) if row.reached else "void",
             "" if row.recovery_s is None else f"{row.recovery_s:.1f} s",

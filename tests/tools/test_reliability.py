@@ -41,7 +41,7 @@ def row(point, *, reached=True):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "columns"), [("crash", 5), ("chaos", len(HEADINGS))])
+@pytest.mark.parametrize(("name", "columns"), [("crash", 6), ("chaos", len(HEADINGS))])
 def test_the_tables_of_the_page_can_be_read(name, columns):
     text = block(TEXT, name)
     if text == NOT_RUN.strip():
@@ -73,7 +73,7 @@ def test_what_was_measured_is_written_and_the_rest_of_the_page_stays(tmp_path):
     assert "Measured at commit abc1234." in text
     assert "Not run here: disk_full: needs a mount." in text
     (crash,) = cells_of(block(text, "crash").split("\n\n", 1)[0])
-    assert crash == ["gateway", "`before_reply`", "solo", "0", "1.2 s"]
+    assert crash == ["gateway", "`before_reply`", "2", "solo", "0", "1.2 s"]
     assert "1 cells, 0 void, 0 violations." in text
     write(page, results=[result(2), result(1)], rows=[row("before_reply")])
     assert page.read_text() == text
