@@ -70,6 +70,12 @@ async def test_a_pause_is_seen_as_state_t_and_ends(victim):
     assert alive(victim.pid)
 
 
+async def test_a_launcher_may_kill_what_stands_still(victim):
+    asyncio.get_running_loop().call_later(1, victim.kill)
+    told = await injecting.pause(Victims({"a": victim.pid}), fault("pause", for_s=2))
+    assert "until it was killed" in told
+
+
 async def test_a_pause_of_nobody_did_not_land():
     with pytest.raises(NotLandedError, match="state T"):
         await injecting.pause(Victims({}), fault("pause"))

@@ -35,10 +35,13 @@ async def pause(system: System, fault: Fault) -> str:
     try:
         await _seen(lambda: paused and all(map(stopped, paused.values())), "state T")
         await asyncio.sleep(fault.for_s)
+        still = {name: pid for name, pid in paused.items() if stopped(pid)}
     finally:
         for pid in paused.values():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
+    if still != paused:
+        return f"state T until it was killed: {_told(paused)}"
     return f"state T for {fault.for_s:g} s: {_told(paused)}"
 
 

@@ -78,7 +78,9 @@ async def run(order: Order, *, tell: Tell) -> Result:
                 pulse=pulse,
             )
         )
-        landed = await _hurt(system, faults, crowd=crowd, pulse=pulse, tell=tell, order=order)
+        landed = await _hurt(
+            system, faults, crowd=crowd, pulse=pulse, tell=tell, order=order, trouble=trouble
+        )
         trouble += await _heal(system, crowd)
         violations = await _judged(system, journal_path, jumps_ms=_jumps_ms(system, landed))
         _write(order.folder / "violations.json", violations)
@@ -122,8 +124,12 @@ async def _hurt(
     pulse: Pulse,
     tell: Tell,
     order: Order,
+    trouble: list[str],
 ) -> list[Landed]:
-    """Inject the faults one after the other under load; each is written down at once."""
+    """Inject the faults one after the other under load; each is written down at once.
+
+    A system that does not get well is ``trouble``, and is hurt further.
+    """
     began = time.monotonic()
     found: list[Landed] = []
     with (order.folder / "faults.jsonl").open("ab", buffering=0) as written:
@@ -136,7 +142,10 @@ async def _hurt(
             found.append(one)
             written.write(msgspec.json.encode(one) + b"\n")
             tell(f"{fault}: {one.evidence or one.reason}")
-            await system.whole()
+            try:
+                await system.whole()
+            except ConditionNotMetError as error:
+                trouble.append(f"after {fault}: {error}")
     crowd.release(len(faults))
     return found
 
