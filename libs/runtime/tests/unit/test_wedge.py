@@ -85,6 +85,8 @@ async def test_d12_a_loop_that_stopped_to_poll_is_not_live(log) -> None:
     app = App(log, 2)
     async with histories.running(app.chassis):
         await eventually(app.chassis.ready)
-        app.chassis._owner.polled_at -= HEALTH.silent_s  # noqa: SLF001 - as if it had not polled
+        owner = app.chassis._owner  # noqa: SLF001 - as if it had not polled
+        await eventually(lambda: owner.polled_at is not None)
+        owner.polled_at -= HEALTH.silent_s
         assert [one.condition for one in app.vitals.not_live()] == ["loop_silent"]
         await eventually(lambda: app.vitals.not_live() == ())

@@ -108,7 +108,9 @@ class AgentWorker:
         return [] if self._loop is None else list(self._loop.pending)
 
     def _beats(self) -> tuple[Beat, ...]:
-        tasks = None if self._loop is None else self._loop.last_poll
+        # Until the group is joined nothing polls, and that may take as long as the log is away.
+        polls = self._loop is not None and self._loop.ready
+        tasks = self._loop.last_poll if polls and self._loop is not None else None
         return (
             Beat(loop=AGENT_TASKS, moved_at=tasks),
             Beat(loop=LLM_CALLS, moved_at=self._ledger.moved_at),

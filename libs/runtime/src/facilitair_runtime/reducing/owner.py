@@ -98,7 +98,8 @@ class Owner(Generic[S]):
             silence_s=settings.rebuild_timeout_s,
             attempts=settings.produce_attempts,
         )
-        self.polled_at = time.monotonic()
+        # Until the group is joined nothing polls, and that may take as long as the log is away.
+        self.polled_at: float | None = None
 
     async def own(self, stop: asyncio.Event) -> None:
         """Join, decide until ``stop``, finish the batch in hand, snapshot, commit, leave."""
