@@ -76,7 +76,7 @@ class KafkaSystem:
     @staticmethod
     @asynccontextmanager
     async def started(
-        home: Path, *, ttft_ms: int = 100, tokens_per_s: int = 400
+        home: Path, *, ttft_ms: int = 150, tokens_per_s: int = 120
     ) -> AsyncIterator["KafkaSystem"]:
         """A fleet that is up; its end leaves no process, and no disk."""
         write_definitions(home / "definitions")
