@@ -21,6 +21,7 @@ OF_SOLO = {
 OF_FLEETS = {
     "test_fleet.py",
     "test_fleet_outages.py",
+    "test_idempotency.py",
     "test_own_cluster.py",
     "test_slow_rebuild.py",
     "test_two_of_each.py",

@@ -117,9 +117,7 @@ class LogSilentError(GatewayError):
     """The log did not answer a question in time."""
 
     def __init__(self, *, timeout_s: float) -> None:
-        super().__init__(
-            f"the log did not answer within {timeout_s:g} s; nothing was done, try again"
-        )
+        super().__init__(f"the log did not answer within {timeout_s:g} s; try again")
 
 
 class NoAnswerError(GatewayError):
@@ -174,10 +172,7 @@ class TooManyGuessesError(GatewayError):
     """Too many wrong keys came from one address."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "too many wrong API keys came from this address; wait, and check the key before you"
-            " send it again"
-        )
+        super().__init__("too many wrong API keys came from this address; wait, and check yours")
 
 
 class NotLocalError(UnauthenticatedError):
