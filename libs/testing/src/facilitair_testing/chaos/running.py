@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from aiokafka.errors import KafkaError
 from msgspec import Struct
 
 from facilitair_events.layout import topics_dir
 from facilitair_events.registry import Registry
+from facilitair_messaging.errors import MessagingError
+from facilitair_native.errors import NativeError
 from facilitair_testing.chaos.crowd import Crowd
 from facilitair_testing.chaos.faults import (
     Fault,
@@ -38,10 +41,13 @@ from facilitair_testing.history.types import Violation
 Tell = Callable[[str], None]
 AnySystem = SoloSystem | KafkaSystem
 
-_HEAL_S: Final = 120.0
+_HEAL_S: Final = 180.0
 """How long everything may take to end after the last fault."""
 
 _INJECT_S: Final = 180.0
+_NOT_WELL: Final = (ConditionNotMetError, OSError, NativeError, MessagingError, KafkaError)
+"""What a system says that does not get well, or cannot be hurt as it was meant to be."""
+
 _STOP_GRACE_MS: Final = 20_000
 
 
@@ -144,8 +150,8 @@ async def _hurt(
             tell(f"{fault}: {one.evidence or one.reason}")
             try:
                 await system.whole()
-            except ConditionNotMetError as error:
-                trouble.append(f"after {fault}: {error}")
+            except _NOT_WELL as error:
+                trouble.append(f"after {fault}: {type(error).__name__}: {error}")
     crowd.release(len(faults))
     return found
 
@@ -158,7 +164,7 @@ async def _inject(system: AnySystem, fault: Fault, *, at_s: float, began: float)
             evidence = await INJECTORS[system.name][fault.kind](system, fault)
     except NotPossibleError as error:
         reason, missing = str(error), True
-    except (NotLandedError, ConditionNotMetError, ProcessLookupError, FileNotFoundError) as error:
+    except (NotLandedError, *_NOT_WELL) as error:
         reason = f"{type(error).__name__}: {error}"
     return Landed(
         fault=fault,
@@ -178,8 +184,8 @@ async def _heal(system: AnySystem, crowd: Crowd) -> list[str]:
         await crowd.ended(within_s=_HEAL_S)
         await crowd.asked_for_the_end(within_s=_HEAL_S)
         await system.rebuilt()
-    except ConditionNotMetError as error:
-        trouble.append(str(error))
+    except _NOT_WELL as error:
+        trouble.append(f"{type(error).__name__}: {error}")
     return trouble
 
 
