@@ -3,7 +3,7 @@
 import pytest
 
 from facilitair_testing.crash_cells import run_cell
-from facilitair_testing.crash_table import SERVICES, cells, twice
+from facilitair_testing.crash_table import SERVICES, Cell, cells, twice
 from facilitair_testing.crash_victims import SoloVictim
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
@@ -24,6 +24,16 @@ async def test_the_first_and_a_later_reach_too(cell, tmp_path, keep_row):
 @pytest.mark.parametrize("cell", twice("orchestrator", "agent-worker"), ids=str)
 async def test_a_second_death_while_the_first_is_made_good(cell, tmp_path, keep_row):
     await die_and_be_judged(cell, tmp_path, keep_row)
+
+
+@pytest.mark.chaos
+async def test_a_point_that_is_not_reached_makes_the_cell_void(tmp_path):
+    victim = SoloVictim(tmp_path / "home")
+    try:
+        row, _ = await run_cell(Cell(service="gateway", point="before_reply", n=1000), victim)
+    finally:
+        await victim.end()
+    assert (row.reached, row.violations, row.recovery_s) == (False, (), None)
 
 
 async def die_and_be_judged(cell, tmp_path, keep_row):
