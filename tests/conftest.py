@@ -11,7 +11,17 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # What the caller's make, Python and shell would tell the clone, and what would choose a model.
 _OUTER = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "VIRTUAL_ENV", "TASK", "WORKFLOW")
-_PROVIDERS = ("OPENAI_", "OLLAMA_", "FACILITAIR_")
+_PROVIDERS = (
+    "OPENAI_",
+    "OLLAMA_",
+    "ANTHROPIC_",
+    "GEMINI_",
+    "GROQ_",
+    "LMSTUDIO_",
+    "OPENROUTER_",
+    "VLLM_",
+    "FACILITAIR_",
+)
 _KEPT = ("FACILITAIR_CACHE",)
 
 MakeClone = Callable[[], Path]

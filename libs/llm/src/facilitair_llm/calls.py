@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from facilitair_events.requests import Usage
 
@@ -12,6 +12,7 @@ __all__ = [
     "Chunk",
     "FinishReason",
     "Finished",
+    "Image",
     "ReasoningDelta",
     "Role",
     "TextDelta",
@@ -41,14 +42,28 @@ class ToolCall(Struct, frozen=True):
     arguments: str
 
 
+class Image(Struct, frozen=True):
+    """An image by reference: an `https:` URL, or a `data:` URL with base64 such as PNG.
+
+    Which kinds of images and of references a model takes is the provider's.
+    """
+
+    url: str
+
+
 class ChatMessage(Struct, frozen=True):
-    """One message of the conversation; `tool_call_id` says which call a tool message answers."""
+    """One message of the conversation; `tool_call_id` says which call a tool message answers.
+
+    `images` belong to user messages and come before the text.
+    They are unset, not empty, in messages without any: so digests of those stay what they were.
+    """
 
     role: Role
     content: str
     name: str | None = None
     tool_call_id: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
+    images: tuple[Image, ...] | UnsetType = UNSET
 
 
 class ChatRequest(Struct, frozen=True):

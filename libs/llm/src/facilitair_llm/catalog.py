@@ -35,6 +35,15 @@ def load_models(directory: Path) -> ModelCatalog:
 
     Raises CatalogError with the faults of all files together.
     """
+    files = read_model_files(directory)
+    return ModelCatalog(
+        models=tuple(model for file in files for model in file.models),
+        defaults={file.provider: file.default for file in files if file.default is not None},
+    )
+
+
+def read_model_files(directory: Path) -> list[ModelFile]:
+    """Read `*.yaml` of the directory in the order of their names. Raises CatalogError as above."""
     faults: list[str] = []
     files: list[ModelFile] = []
     paths = sorted(directory.glob("*.yaml"))
@@ -45,12 +54,10 @@ def load_models(directory: Path) -> ModelCatalog:
         if found is not None:
             files.append(found)
     faults += _repeated(files)
+    faults += _contradicting(files)
     if faults:
         raise CatalogError(faults=tuple(faults))
-    return ModelCatalog(
-        models=tuple(model for file in files for model in file.models),
-        defaults={file.provider: file.default for file in files if file.default is not None},
-    )
+    return files
 
 
 def cost_usd(prices: Prices | None, usage: Usage) -> Decimal | None:
@@ -87,3 +94,13 @@ def _repeated(files: list[ModelFile]) -> list[str]:
                     f"{place}: model {model.name!r} of {model.provider} stands at {earlier} already"
                 )
     return faults
+
+
+def _contradicting(files: list[ModelFile]) -> list[str]:
+    """Return a fault for each file that reaches a provider otherwise than the first one does."""
+    first: dict[str, ModelFile] = {}
+    return [
+        f"{file.name}:1: {file.provider} has another dialect, base_url or options in {known.name}"
+        for file in files
+        if (known := first.setdefault(file.provider, file)).address != file.address
+    ]

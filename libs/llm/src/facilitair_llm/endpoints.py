@@ -1,53 +1,58 @@
 """Which providers can be called, read from the environment variables their users know.
 
 `OPENAI_API_KEY` and `OPENAI_BASE_URL` set up `openai` (any server of that dialect), `OLLAMA_HOST`
-sets up `ollama`.
+sets up `ollama`. Every other provider is a file in `models/`, and `<NAME>_API_KEY` (or
+`<NAME>_API_KEY_FILE`) or `<NAME>_BASE_URL` sets it up.
 `FACILITAIR_PROVIDER` chooses between several, `FACILITAIR_MODEL` names the model that agents use
 when they name none, as its provider spells it.
 Without any of them the simulator answers.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
+import msgspec
 from msgspec import Struct
 
 from facilitair_events.definitions import Model
-from facilitair_llm.catalog import ModelCatalog
-from facilitair_llm.errors import EndpointsError
-from facilitair_llm.model_files import PROVIDERS
-from facilitair_llm.openai_wire import OutputLimitField
-from facilitair_llm.providers import OpenAIChat, Timeouts, no_extra_headers, simulator_headers
+from facilitair_events.layout import definitions_dir
+from facilitair_llm.catalog import ModelCatalog, read_model_files
+from facilitair_llm.dialect_registry import load_dialect
+from facilitair_llm.errors import CatalogError, EndpointsError
+from facilitair_llm.model_files import BUILT_IN_DIALECTS, ModelFile
+from facilitair_llm.providers import HttpChat, Timeouts, no_extra_headers, simulator_headers
+from facilitair_llm.secret import Secret, read_key
+from facilitair_llm.urls import is_loopback, url_problem
+
+__all__ = [
+    "OPENAI_URL",
+    "Endpoint",
+    "Endpoints",
+    "Secret",
+    "build_chat_model",
+    "needs_simulator",
+    "resolve_default_model",
+    "resolve_endpoints",
+]
 
 OPENAI_URL = "https://api.openai.com/v1"
 OLLAMA_PORT = 11434
 SIMULATOR = "simulator"
 
 
-class Secret:
-    """A credential; only `reveal` shows it."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        """Return the credential, for the header it belongs into and nothing else."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret('**********')"
-
-
 class Endpoint(Struct, frozen=True, kw_only=True):
-    """Where a provider answers; `base_url` ends before `/chat/completions`."""
+    """Where a provider answers, and how it speaks; `base_url` ends before the dialect's path.
+
+    `options` are those of the dialect, by name.
+    """
 
     provider: str
     base_url: str
     api_key: Secret | None = None
-    output_limit_field: OutputLimitField = "max_tokens"
+    dialect: str = "openai-chat"
+    options: dict[str, object] = {}
 
 
 class Endpoints(Struct, frozen=True, kw_only=True):
@@ -61,33 +66,62 @@ class Endpoints(Struct, frozen=True, kw_only=True):
     default_model: str | None = None
 
 
-def needs_simulator(env: Mapping[str, str]) -> bool:
-    """Return whether a simulator has to run before `resolve_endpoints` can succeed."""
+def needs_simulator(env: Mapping[str, str], *, directory: Path | None = None) -> bool:
+    """Return whether a simulator has to run before `resolve_endpoints` can succeed.
+
+    Files with faults count as absent here; `resolve_endpoints` tells of them.
+    """
     chosen = _value(env, "FACILITAIR_PROVIDER")
     if chosen is not None:
         return chosen == SIMULATOR
-    return not any(_value(env, name) for name in _PROVIDER_VARIABLES)
+    if any(_value(env, name) for name in _BUILT_IN_VARIABLES):
+        return False
+    if not any(name.endswith(_ENDINGS) for name in env):
+        return True
+    try:
+        files = _read_files(directory)
+    except EndpointsError:
+        return True
+    return not any(
+        _value(env, _variable(file.provider, ending))
+        for file in files.values()
+        for ending in _ENDINGS
+        if file.provider not in BUILT_IN_DIALECTS
+    )
 
 
-def resolve_endpoints(env: Mapping[str, str], simulator_url: str | None) -> Endpoints:
+def resolve_endpoints(
+    env: Mapping[str, str], simulator_url: str | None, *, directory: Path | None = None
+) -> Endpoints:
     """Return what the environment sets up; an empty variable counts as unset.
 
     `simulator_url` is where a simulator runs, without `/v1`; None when none does.
+    `directory` holds the files of the providers, those of the checkout where None.
+    Where several are set up and none is chosen, `openai` and `ollama` come before the others.
     Raises EndpointsError with everything that is wrong.
     """
+    files = _read_files(directory)
     faults: list[str] = []
-    found = [_openai(env, faults), _ollama(env, faults)]
+    chosen = _value(env, "FACILITAIR_PROVIDER")
+    found = [
+        _openai(env, files.get("openai"), faults=faults),
+        _ollama(env, files.get("ollama"), faults=faults),
+    ]
+    found += [
+        _from_file(file, env, chosen=chosen == file.provider, faults=faults)
+        for file in files.values()
+    ]
     if simulator_url is not None:
         base_url = f"{simulator_url.rstrip('/')}/v1"
         found.append(Endpoint(provider=SIMULATOR, base_url=base_url))
     by_provider = {endpoint.provider: endpoint for endpoint in found if endpoint is not None}
-    chosen = _value(env, "FACILITAIR_PROVIDER")
-    if chosen is not None and chosen not in PROVIDERS:
-        faults.append(f"FACILITAIR_PROVIDER={chosen!r}: choose one of {', '.join(PROVIDERS)}")
+    known = sorted({*BUILT_IN_DIALECTS, *files})
+    if chosen is not None and chosen not in known:
+        faults.append(f"FACILITAIR_PROVIDER={chosen!r}: choose one of {', '.join(known)}")
     elif chosen is not None and chosen not in by_provider and not faults:
-        faults.append(f"FACILITAIR_PROVIDER={chosen}: it is not set up; set {_SET_UP_BY[chosen]}")
+        faults.append(f"FACILITAIR_PROVIDER={chosen}: it is not set up; set {_set_up_by(chosen)}")
     elif not by_provider and not faults:
-        faults.append(f"no provider is set up; set {' or '.join(_SET_UP_BY.values())}")
+        faults.append(f"no provider is set up; set {' or '.join(map(_set_up_by, known))}")
     if faults:
         raise EndpointsError(faults=tuple(faults))
     return Endpoints(
@@ -116,19 +150,25 @@ def resolve_default_model(endpoints: Endpoints, catalog: ModelCatalog) -> Model:
 
 def build_chat_model(
     endpoint: Endpoint, *, session: aiohttp.ClientSession, timeouts: Timeouts
-) -> OpenAIChat:
-    """Return a client for the endpoint; only the simulator is told call ids and tenants."""
-    return OpenAIChat(
+) -> HttpChat:
+    """Return a client for the endpoint; only the simulator is told call ids and tenants.
+
+    Raises DialectError for a dialect that is not installed.
+    """
+    dialect = load_dialect(endpoint.dialect)
+    return HttpChat(
         session=session,
+        dialect=dialect,
         base_url=endpoint.base_url,
         api_key=None if endpoint.api_key is None else endpoint.api_key.reveal(),
         timeouts=timeouts,
+        options=msgspec.convert(endpoint.options, dialect.options),
         extra_headers=simulator_headers if endpoint.provider == SIMULATOR else no_extra_headers,
-        output_limit_field=endpoint.output_limit_field,
     )
 
 
-_PROVIDER_VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OLLAMA_HOST")
+_BUILT_IN_VARIABLES = ("OPENAI_API_KEY", "OPENAI_API_KEY_FILE", "OPENAI_BASE_URL", "OLLAMA_HOST")
+_ENDINGS = ("_API_KEY", "_API_KEY_FILE", "_BASE_URL")
 _SET_UP_BY = {
     "openai": "OPENAI_API_KEY (and OPENAI_BASE_URL for other servers than OpenAI's)",
     "ollama": "OLLAMA_HOST",
@@ -136,28 +176,68 @@ _SET_UP_BY = {
 }
 
 
+def _set_up_by(provider: str) -> str:
+    return _SET_UP_BY.get(provider) or _variable(provider, "_API_KEY")
+
+
+def _variable(provider: str, ending: str) -> str:
+    return provider.upper().replace("-", "_").replace(".", "_") + ending
+
+
+def _read_files(directory: Path | None) -> dict[str, ModelFile]:
+    """Return the files by provider. Raises EndpointsError."""
+    try:
+        files = read_model_files(definitions_dir("model") if directory is None else directory)
+    except CatalogError as error:
+        raise EndpointsError(faults=error.faults) from error
+    return {file.provider: file for file in files}
+
+
 def _value(env: Mapping[str, str], name: str) -> str | None:
     return env.get(name, "").strip() or None
 
 
-def _openai(env: Mapping[str, str], faults: list[str]) -> Endpoint | None:
-    key, url = _value(env, "OPENAI_API_KEY"), _value(env, "OPENAI_BASE_URL")
+def _from_file(
+    file: ModelFile, env: Mapping[str, str], *, chosen: bool, faults: list[str]
+) -> Endpoint | None:
+    """Return the provider of a file if it is set up; one on this machine may do without a key."""
+    if file.base_url is None:
+        return None
+    key = read_key(env, _variable(file.provider, "_API_KEY"), faults=faults)
+    variable = _variable(file.provider, "_BASE_URL")
+    url = _value(env, variable)
+    if key is None and url is None and not (chosen and is_loopback(file.base_url)):
+        return None
+    base_url = file.base_url if url is None else _checked_url(url, name=variable, faults=faults)
+    return Endpoint(
+        provider=file.provider,
+        base_url=base_url,
+        api_key=key,
+        dialect=file.dialect,
+        options=file.options,
+    )
+
+
+def _openai(
+    env: Mapping[str, str], file: ModelFile | None, *, faults: list[str]
+) -> Endpoint | None:
+    key, url = read_key(env, "OPENAI_API_KEY", faults=faults), _value(env, "OPENAI_BASE_URL")
     if key is None and url is None:
         return None
-    if key is not None and not (key.isascii() and key.isprintable()):
-        faults.append("OPENAI_API_KEY: it has characters that no key has; copy it again")
-    base_url = (
-        OPENAI_URL if url is None else _checked_url(url, name="OPENAI_BASE_URL", faults=faults)
+    base_url = OPENAI_URL
+    if url is not None:
+        base_url = _checked_url(url, name="OPENAI_BASE_URL", faults=faults)
+    # Compatible servers know only the older name of the limit.
+    own: dict[str, object] = (
+        {"output_limit_field": "max_completion_tokens"} if base_url == OPENAI_URL else {}
     )
-    return Endpoint(
-        provider="openai",
-        base_url=base_url,
-        api_key=None if key is None else Secret(key),
-        output_limit_field="max_completion_tokens" if base_url == OPENAI_URL else "max_tokens",
-    )
+    options = own | ({} if file is None else file.options)
+    return Endpoint(provider="openai", base_url=base_url, api_key=key, options=options)
 
 
-def _ollama(env: Mapping[str, str], faults: list[str]) -> Endpoint | None:
+def _ollama(
+    env: Mapping[str, str], file: ModelFile | None, *, faults: list[str]
+) -> Endpoint | None:
     """Read `OLLAMA_HOST` as Ollama itself does: host, host:port, :port or a whole URL."""
     host = _value(env, "OLLAMA_HOST")
     if host is None:
@@ -170,26 +250,20 @@ def _ollama(env: Mapping[str, str], faults: list[str]) -> Endpoint | None:
     if "://" not in host and parts.netloc and not parts.netloc.rpartition("]")[2].count(":"):
         base_url = f"http://{parts.netloc}:{OLLAMA_PORT}{parts.path}"
     # What a server listens on everywhere, a client reaches at home.
-    base_url = base_url.replace("//0.0.0.0", "//127.0.0.1", 1)
-    return Endpoint(provider="ollama", base_url=f"{base_url.removesuffix('/v1')}/v1")
+    base_url = base_url.replace("//0.0.0.0", "//127.0.0.1", 1).removesuffix("/v1")
+    dialect = "openai-chat" if file is None else file.dialect
+    return Endpoint(
+        provider="ollama",
+        base_url=f"{base_url}/v1" if dialect == "openai-chat" else base_url,
+        api_key=read_key(env, "OLLAMA_API_KEY", faults=faults),
+        dialect=dialect,
+        options={} if file is None else file.options,
+    )
 
 
 def _checked_url(url: str, *, name: str, faults: list[str]) -> str:
-    """Return the URL without a slash at its end; add to `faults` what is wrong, without quoting it.
-
-    The URL is not quoted because a wrong one is often a key in the wrong variable.
-    """
-    problem = None
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        problem = "it is not a URL such as http://127.0.0.1:8000/v1"
-    else:
-        if not usable or any(character.isspace() for character in url):
-            problem = "it is not a URL such as http://127.0.0.1:8000/v1"
-        elif parts.username is not None or parts.query or parts.fragment:
-            problem = "it must not hold a user, a query or a fragment; the key has its own variable"
+    """Return the URL without a slash at its end; add to `faults` what is wrong with it."""
+    problem = url_problem(url)
     if problem is not None:
         faults.append(f"{name}: {problem}")
         return ""

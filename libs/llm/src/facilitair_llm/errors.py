@@ -83,3 +83,12 @@ class EndpointsError(LlmError):
     def __init__(self, *, faults: tuple[str, ...]) -> None:
         self.faults = faults
         super().__init__("the model providers are not set up:\n" + "\n".join(faults))
+
+
+class DialectError(LlmError):
+    """A dialect cannot be used; `problem` says why."""
+
+    def __init__(self, *, name: str, problem: str) -> None:
+        self.name = name
+        self.problem = problem
+        super().__init__(f"dialect {name!r}: {problem}")

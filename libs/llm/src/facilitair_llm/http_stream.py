@@ -8,8 +8,8 @@ import aiohttp
 from msgspec import Struct
 
 from facilitair_llm.errors import ProviderError
+from facilitair_llm.framing import Event, EventParser, EventTooLargeError
 from facilitair_llm.provider_faults import error_from_response
-from facilitair_llm.sse import Event, SseEventTooLargeError, SseParser
 
 MAX_ERROR_BODY_BYTES = 64 * 1024
 DRAIN_S = 0.2
@@ -35,11 +35,16 @@ class EventReader:
     """Reads the events of one response."""
 
     def __init__(
-        self, response: aiohttp.ClientResponse, *, timeouts: Timeouts, started: float
+        self,
+        response: aiohttp.ClientResponse,
+        *,
+        parser: EventParser,
+        timeouts: Timeouts,
+        started: float,
     ) -> None:
         self.headers: Mapping[str, str] = response.headers
         self._response = response
-        self._parser = SseParser()
+        self._parser = parser
         self._idle_s = timeouts.idle_s
         self._deadline = started + timeouts.first_byte_s
 
@@ -63,7 +68,7 @@ class EventReader:
             return None
         try:
             events = self._parser.feed(data)
-        except SseEventTooLargeError as error:
+        except EventTooLargeError as error:
             raise ProviderError(kind="malformed", message=str(error)) from error
         if events:
             self._deadline = asyncio.get_running_loop().time() + self._idle_s
@@ -85,6 +90,7 @@ async def open_stream(
     url: str,
     headers: Mapping[str, str],
     body: bytes,
+    parser: EventParser,
     timeouts: Timeouts,
 ) -> AsyncIterator[EventReader]:
     """Send one `POST` and give its events; no redirect is followed and nothing is repeated.
@@ -100,7 +106,7 @@ async def open_stream(
     try:
         if response.status != 200 or response.content_type in WHOLE_BODY_TYPES:  # noqa: PLR2004
             raise await _error_from(response, until=deadline)
-        yield EventReader(response, timeouts=timeouts, started=started)
+        yield EventReader(response, parser=parser, timeouts=timeouts, started=started)
     finally:
         response.close()
 

@@ -1,27 +1,50 @@
 """One file of `models/`, checked field by field so that every fault has its line."""
 
+import re
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
+import msgspec
 import yaml
 from msgspec import Struct
 
 from facilitair_events.definitions import Model, Prices
+from facilitair_llm.dialect_registry import load_dialect
+from facilitair_llm.dialects import Dialect
+from facilitair_llm.errors import DialectError
+from facilitair_llm.urls import url_problem
 
-PROVIDERS = ("ollama", "openai", "simulator")
-DIALECTS = ("openai-chat",)
-FILE_FIELDS = ("provider", "dialect", "default", "models")
+BUILT_IN_DIALECTS = {
+    "openai": ("openai-chat",),
+    "ollama": ("openai-chat", "ollama-chat"),
+    "simulator": ("openai-chat",),
+}
+"""The providers whose address variables of their own tell, and the dialects they may speak."""
+PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+FILE_FIELDS = ("provider", "dialect", "base_url", "options", "default", "models")
 MODEL_FIELDS = ("name", "context_window", "max_output_tokens", "prices")
 PRICE_FIELDS = ("input", "output", "cached_input", "reasoning")
 
 
 class ModelFile(Struct, frozen=True):
-    """A file's content; `places` has `file:line` of each model."""
+    """A file's content; `places` has `file:line` of each model.
 
+    `base_url` is None for a provider of BUILT_IN_DIALECTS. `options` are fit for the dialect.
+    """
+
+    name: str
     provider: str
+    dialect: str
+    base_url: str | None
+    options: dict[str, object]
     default: str | None
     models: tuple[Model, ...]
     places: tuple[str, ...]
+
+    @property
+    def address(self) -> tuple[object, ...]:
+        """How the provider is reached: what all files of one provider have to agree in."""
+        return (self.dialect, self.base_url, self.options)
 
 
 def read_model_file(path: Path, faults: list[str]) -> ModelFile | None:
@@ -40,20 +63,86 @@ def read_model_file(path: Path, faults: list[str]) -> ModelFile | None:
     if root is None:
         faults.append(f"{path.name}:1: the file is empty")
         return None
-    fields = checker.mapping(root, allowed=FILE_FIELDS, required=("provider", "dialect", "models"))
-    provider = checker.choice(fields.get("provider"), PROVIDERS)
-    checker.choice(fields.get("dialect"), DIALECTS)
+    fields = checker.mapping(root, allowed=FILE_FIELDS, required=("provider", "dialect"))
+    provider = _read_provider(checker, fields.get("provider"))
+    dialect = _read_dialect(checker, fields.get("dialect"), provider=provider)
+    base_url = _read_base_url(checker, fields, provider=provider)
+    options = _read_options(checker, fields.get("options"), dialect=dialect)
     default_node = fields.get("default")
     default = None if default_node is None else checker.text(default_node)
     nodes = checker.sequence(fields.get("models"))
     models = tuple(_read_model(checker, node, provider=provider) for node in nodes)
-    if default_node is not None and default not in {model.name for model in models}:
+    if default_node is not None and models and default not in {model.name for model in models}:
         checker.fault(default_node, f"the default {default!r} is not among the models of this file")
+    if provider in BUILT_IN_DIALECTS and "models" not in fields:
+        checker.fault(root, "field 'models' is missing")
     faults.extend(checker.faults())
-    if checker.faults():
+    if checker.faults() or dialect is None:
         return None
-    places = tuple(checker.place(node) for node in nodes)
-    return ModelFile(provider=provider, default=default, models=models, places=places)
+    return ModelFile(
+        name=path.name,
+        provider=provider,
+        dialect=dialect.name,
+        base_url=base_url,
+        options=options,
+        default=default,
+        models=models,
+        places=tuple(checker.place(node) for node in nodes),
+    )
+
+
+def _read_provider(checker: "_Checker", node: yaml.Node | None) -> str:
+    name = checker.text(node)
+    if node is not None and name and not PROVIDER_NAME.fullmatch(name):
+        checker.fault(node, f"{name!r} is no name of a provider: use a-z, 0-9, '-', '_' and '.'")
+    return name
+
+
+def _read_dialect(checker: "_Checker", node: yaml.Node | None, *, provider: str) -> Dialect | None:
+    name = checker.text(node)
+    if node is None or not name:
+        return None
+    allowed = BUILT_IN_DIALECTS.get(provider)
+    if allowed is not None and name not in allowed:
+        checker.fault(node, f"{name!r} is not one of {', '.join(allowed)}")
+        return None
+    try:
+        return load_dialect(name)
+    except DialectError as error:
+        checker.fault(node, str(error))
+        return None
+
+
+def _read_base_url(
+    checker: "_Checker", fields: dict[str, yaml.Node], *, provider: str
+) -> str | None:
+    node = fields.get("base_url")
+    if provider in BUILT_IN_DIALECTS or "provider" not in fields:
+        if node is not None:
+            checker.fault(node, f"the address of {provider} is told by its variable, not here")
+        return None
+    if node is None:
+        checker.fault(fields["provider"], "field 'base_url' is missing")
+        return None
+    url = checker.text(node)
+    problem = url_problem(url) if url else None
+    if problem is not None:
+        checker.fault(node, problem)
+    return url.rstrip("/")
+
+
+def _read_options(
+    checker: "_Checker", node: yaml.Node | None, *, dialect: Dialect | None
+) -> dict[str, object]:
+    if node is None or dialect is None:
+        return {}
+    options = yaml.SafeLoader("").construct_document(node)
+    try:
+        msgspec.convert(options, dialect.options)
+    except msgspec.ValidationError as error:
+        checker.fault(node, f"{dialect.name} takes no such options: {error}")
+        return {}
+    return dict(options)
 
 
 def _read_model(checker: "_Checker", node: yaml.Node, *, provider: str) -> Model:

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from facilitair_llm.sse import Event
+from facilitair_llm.framing import Event
 
 
 class Delta(Struct):
@@ -33,6 +33,7 @@ class TextEvent(Struct):
     id: str | None = None
     usage: None = None
     error: None = None
+    x_groq: None = None
 
 
 _decoder: Final = msgspec.json.Decoder(TextEvent)
@@ -44,6 +45,6 @@ def text_event(event: Event) -> TextEvent | None:
         return None
     try:
         text = _decoder.decode(event.data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return text if text.choices else None

@@ -1,12 +1,6 @@
-"""The OpenAI-chat dialect as pure functions: request to bytes, events of the stream to chunks."""
-
-from typing import Literal
-
-import orjson
+"""The OpenAI-chat dialect: events of the stream to chunks, and what else makes the dialect."""
 
 from facilitair_llm.calls import (
-    ChatMessage,
-    ChatRequest,
     Chunk,
     Finished,
     FinishReason,
@@ -15,13 +9,15 @@ from facilitair_llm.calls import (
     ToolCallDelta,
     Usage,
 )
+from facilitair_llm.dialects import Asked, Dialect
+from facilitair_llm.documents import JsonObject, count, load_object, malformed
 from facilitair_llm.errors import ProviderError
+from facilitair_llm.framing import Event
+from facilitair_llm.openai_requests import OpenAIOptions, encode_request
 from facilitair_llm.openai_text_events import TextEvent, text_event
 from facilitair_llm.provider_faults import error_from_body
-from facilitair_llm.sse import Event
-
-OutputLimitField = Literal["max_tokens", "max_completion_tokens"]
-"""api.openai.com wants the newer name, most compatible servers know only the older one."""
+from facilitair_llm.sse import SseParser
+from facilitair_llm.tool_arguments import arguments_text
 
 FINISH_REASONS: dict[str, FinishReason] = {
     "stop": "stop",
@@ -34,89 +30,10 @@ FINISH_REASONS: dict[str, FinishReason] = {
     "content_filter": "content_filter",
     "refusal": "refusal",
 }
-JsonObject = dict[str, object]
-
-
-def encode_request(request: ChatRequest, *, output_limit_field: OutputLimitField) -> bytes:
-    """Return the body of a streaming `POST /chat/completions`; equal requests give equal bytes."""
-    body: JsonObject = {
-        "model": request.model,
-        "messages": [_encode_message(message) for message in request.messages],
-        "stream": True,
-        "stream_options": {"include_usage": True},
-    }
-    if request.temperature is not None:
-        body["temperature"] = request.temperature
-    if request.max_output_tokens is not None:
-        body[output_limit_field] = request.max_output_tokens
-    if request.stop:
-        body["stop"] = list(request.stop)
-    if request.seed is not None:
-        body["seed"] = request.seed
-    if request.response_schema is not None:
-        body["response_format"] = _encode_schema(request.response_schema)
-    if request.tools:
-        body["tools"] = [
-            {
-                "type": "function",
-                "function": {
-                    "name": tool.name,
-                    "description": tool.description,
-                    "parameters": tool.parameters,
-                },
-            }
-            for tool in request.tools
-        ]
-    return orjson.dumps(body)
-
-
-def is_strict_schema(schema: object) -> bool:
-    """Return whether OpenAI's strict mode takes the schema.
-
-    Every object closes itself (`additionalProperties: false`) and requires all its properties.
-    """
-    if isinstance(schema, list):
-        return all(map(is_strict_schema, schema))
-    if not isinstance(schema, dict):
-        return True
-    properties = schema.get("properties")
-    if isinstance(properties, dict) or schema.get("type") == "object":
-        named = set(properties) if isinstance(properties, dict) else set()
-        required = schema.get("required", [])
-        if schema.get("additionalProperties") is not False or not isinstance(required, list):
-            return False
-        if set(required) != named:
-            return False
-    return all(map(is_strict_schema, schema.values()))
-
-
-def _encode_message(message: ChatMessage) -> JsonObject:
-    encoded: JsonObject = {"role": message.role, "content": message.content}
-    if message.name is not None:
-        encoded["name"] = message.name
-    if message.tool_call_id is not None:
-        encoded["tool_call_id"] = message.tool_call_id
-    if message.tool_calls:
-        encoded["tool_calls"] = [
-            {
-                "id": call.id,
-                "type": "function",
-                "function": {"name": call.name, "arguments": call.arguments},
-            }
-            for call in message.tool_calls
-        ]
-    return encoded
-
-
-def _encode_schema(schema: JsonObject) -> JsonObject:
-    return {
-        "type": "json_schema",
-        "json_schema": {"name": "answer", "schema": schema, "strict": is_strict_schema(schema)},
-    }
 
 
 class ChatStreamDecoder:
-    """Turns the events of one answer into chunks and knows whether the answer is complete."""
+    """See `StreamDecoder`."""
 
     def __init__(self, *, requested_model: str, provider_request_id: str | None) -> None:
         self._model = requested_model
@@ -126,27 +43,24 @@ class ChatStreamDecoder:
         self._refused = False
         self._last_tool_index = -1
         self.done = False
-        """True once the end marker came: nothing after it counts."""
 
     @property
     def is_complete(self) -> bool:
-        """Whether the provider said why it stopped; the text is whole then."""
+        """See `StreamDecoder.is_complete`."""
         return self._finish_reason is not None
 
     def decode(self, event: Event) -> list[Chunk]:
-        """Return the chunks of one event, in order, never `Finished`.
-
-        Raises ProviderError for an error object, and kind `malformed` for anything unreadable.
-        """
+        """See `StreamDecoder.decode`."""
         self.done = self.done or event.data == b"[DONE]"
         if self.done:
             return []
         text = text_event(event)
         if text is not None:
             return self._take(text)
-        document = _load_object(event.data)
-        if document.get("error"):
-            raise error_from_body(document["error"])
+        document = load_object(event.data)
+        error = _error_of(document)
+        if error is not None:
+            raise error_from_body(error)
         if event.name == "error":
             raise error_from_body(document)
         model, identity = document.get("model"), document.get("id")
@@ -154,24 +68,25 @@ class ChatStreamDecoder:
             self._model = model
         if self._provider_request_id is None and isinstance(identity, str):
             self._provider_request_id = identity
-        self._usage = _decode_usage(document.get("usage")) or self._usage
+        self._usage = _decode_usage(document) or self._usage
         choices = document.get("choices")
         if not isinstance(choices, list) or not choices:
             return []
         return self._decode_choice(choices[0])
 
     def finish(self) -> Finished:
-        """Return the one `Finished` at the end of the bytes.
-
-        Raises ProviderError kind `truncated` if the provider never said why it stopped.
-        """
+        """See `StreamDecoder.finish`."""
         if self._finish_reason is None:
             raise ProviderError(
                 kind="truncated", message="the stream ended before the answer was complete"
             )
         reason = self._finish_reason
+        if reason == "stop" and self._refused:
+            reason = "refusal"
+        elif reason == "stop" and self._last_tool_index >= 0:
+            reason = "tool_calls"  # some compatible servers call every end a stop
         return Finished(
-            finish_reason="refusal" if self._refused and reason == "stop" else reason,
+            finish_reason=reason,
             usage=self._usage,
             model=self._model,
             provider_request_id=self._provider_request_id,
@@ -186,7 +101,7 @@ class ChatStreamDecoder:
 
     def _decode_choice(self, choice: object) -> list[Chunk]:
         if not isinstance(choice, dict):
-            raise _malformed(problem="a choice is not an object")
+            raise malformed(problem="a choice is not an object")
         chunks: list[Chunk] = []
         delta = choice.get("delta")
         if isinstance(delta, dict):
@@ -196,7 +111,7 @@ class ChatStreamDecoder:
             chunks.extend(self._decode_text(delta))
             calls = delta.get("tool_calls") or []
             if not isinstance(calls, list):
-                raise _malformed(problem="delta.tool_calls is not a list")
+                raise malformed(problem="delta.tool_calls is not a list")
             chunks.extend(map(self._decode_tool_call, calls))
         reason = choice.get("finish_reason")
         if reason == "error":
@@ -212,7 +127,7 @@ class ChatStreamDecoder:
             if text is None or text == "":
                 continue
             if not isinstance(text, str):
-                raise _malformed(problem=f"delta.{field} is not a text")
+                raise malformed(problem=f"delta.{field} is not a text")
             self._refused = self._refused or field == "refusal"
             chunks.append(TextDelta(text))
         return chunks
@@ -220,15 +135,15 @@ class ChatStreamDecoder:
     def _decode_tool_call(self, call: object) -> ToolCallDelta:
         function = call.get("function") if isinstance(call, dict) else None
         if not isinstance(call, dict) or not isinstance(function, dict):
-            raise _malformed(problem="a tool call is not an object with a function")
+            raise malformed(problem="a tool call is not an object with a function")
         index, identity = call.get("index"), call.get("id") or None
         if type(index) is not int or index < 0:
             # Gemini's compatible endpoint sends whole calls without an index.
             index = max(self._last_tool_index + (1 if identity else 0), 0)
         self._last_tool_index = max(index, self._last_tool_index)
-        name, arguments = function.get("name") or None, function.get("arguments") or ""
-        if not isinstance(arguments, str):
-            raise _malformed(problem="the arguments of a tool call are not a text")
+        name, arguments = function.get("name") or None, arguments_text(function.get("arguments"))
+        if arguments is None:
+            raise malformed(problem="the arguments of a tool call are neither text nor object")
         return ToolCallDelta(
             index=index,
             id=identity if isinstance(identity, str) else None,
@@ -237,36 +152,61 @@ class ChatStreamDecoder:
         )
 
 
-def _load_object(data: bytes) -> JsonObject:
-    try:
-        document = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise _malformed(problem=f"an event is not JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise _malformed(problem="an event is not a JSON object")
-    return document
+def _error_of(document: JsonObject) -> object:
+    """Return what says that the answer failed, or None.
+
+    Groq tells it under `x_groq`, older servers of vLLM as the whole document.
+    """
+    groq = document.get("x_groq")
+    if document.get("error"):
+        return document["error"]
+    if isinstance(groq, dict) and groq.get("error"):
+        return groq["error"]
+    if document.get("object") == "error" and "choices" not in document:
+        return document
+    return None
 
 
-def _decode_usage(usage: object) -> Usage | None:
-    """Return the counts, or None where they are missing or not counts (unknown is not zero)."""
-    if not isinstance(usage, dict):
+def _decode_usage(document: JsonObject) -> Usage | None:
+    """Return the counts, or None where they are missing or not counts (unknown is not zero).
+
+    Some servers do not count thinking among the completion tokens, only in the total
+    (Gemini's compatible endpoint, xAI): it is paid for as output, so it counts as output.
+    """
+    groq = document.get("x_groq")
+    usage = document.get("usage") or (groq.get("usage") if isinstance(groq, dict) else None)
+    input_tokens, completion = count(usage, "prompt_tokens"), count(usage, "completion_tokens")
+    if not isinstance(usage, dict) or input_tokens is None or completion is None:
         return None
-    input_tokens = _count(usage, "prompt_tokens")
-    output_tokens = _count(usage, "completion_tokens")
-    if input_tokens is None or output_tokens is None:
-        return None
+    total = count(usage, "total_tokens") or 0
+    reasoning = count(usage.get("completion_tokens_details"), "reasoning_tokens") or 0
+    output_tokens = max(completion, total - input_tokens)
     return Usage(
         input_tokens=input_tokens,
         output_tokens=output_tokens,
-        cached_input_tokens=_count(usage.get("prompt_tokens_details"), "cached_tokens") or 0,
-        reasoning_tokens=_count(usage.get("completion_tokens_details"), "reasoning_tokens") or 0,
+        cached_input_tokens=count(usage.get("prompt_tokens_details"), "cached_tokens") or 0,
+        reasoning_tokens=max(reasoning, output_tokens - completion),
     )
 
 
-def _count(fields: object, name: str) -> int | None:
-    value = fields.get(name) if isinstance(fields, dict) else None
-    return value if type(value) is int and value >= 0 else None
+def _build_decoder(asked: Asked) -> ChatStreamDecoder:
+    return ChatStreamDecoder(
+        requested_model=asked.request.model, provider_request_id=asked.provider_request_id
+    )
 
 
-def _malformed(*, problem: str) -> ProviderError:
-    return ProviderError(kind="malformed", message=problem)
+def _headers(api_key: str | None) -> dict[str, str]:
+    return {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
+
+
+OPENAI_CHAT = Dialect(
+    name="openai-chat",
+    path="/chat/completions",
+    options=OpenAIOptions,
+    encode=encode_request,
+    headers=_headers,
+    build_parser=SseParser,
+    build_decoder=_build_decoder,
+    request_id_headers=("x-request-id", "x-generation-id"),
+)
+"""OpenAI, Groq, OpenRouter, Gemini's compatible endpoint, vLLM, LM Studio, Ollama's `/v1`."""

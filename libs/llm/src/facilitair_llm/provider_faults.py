@@ -34,9 +34,18 @@ KINDS_BY_STATUS: dict[int, ProviderErrorKind] = {
     STATUS_SITE_OVERLOADED: "overloaded",
 }
 PRECISE_WORDS: tuple[tuple[re.Pattern[str], ProviderErrorKind], ...] = (
-    (re.compile(r"insufficient_(quota|credits|balance)|billing_(hard_limit|not_active)"), "quota"),
     (
-        re.compile(r"context_(length|window)|maximum context length|prompt is too long"),
+        re.compile(
+            r"insufficient_(quota|credits|balance)|billing_(error|hard_limit|not_active)"
+            r"|credit balance is too low"
+        ),
+        "quota",
+    ),
+    (
+        re.compile(
+            r"context_(length|window)|maximum context length|prompt is too long"
+            r"|exceeds? the (available |maximum )?context|exceed_context|request_too_large"
+        ),
         "context_length",
     ),
     (re.compile(r"content_(filter|policy)|moderation_blocked|responsibleai"), "content_filter"),
@@ -47,7 +56,9 @@ PRECISE_WORDS: tuple[tuple[re.Pattern[str], ProviderErrorKind], ...] = (
 GENERIC_WORDS: tuple[tuple[re.Pattern[str], ProviderErrorKind], ...] = (
     (re.compile(r"rate_limit|too_many_requests|resource_exhausted"), "rate_limited"),
     (re.compile(r"overloaded"), "overloaded"),
-    (re.compile(r"invalid_request|_not_found|unsupported_|bad_request"), "invalid_request"),
+    (re.compile(r"timeout"), "timeout"),
+    (re.compile(r"permission"), "refused_by_provider"),
+    (re.compile(r"invalid_request|not_found|unsupported_|bad_request"), "invalid_request"),
     (re.compile(r"server_error|internal|api_error"), "unavailable"),
 )
 """Looked for in code and type only: a message may quote the caller's own words."""
@@ -92,6 +103,8 @@ def error_from_body(
         or _first_match(GENERIC_WORDS, named)
         or _kind_of_status(status)
     )
+    if kind == "unavailable" and status is not None and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        kind = _kind_of_status(status)  # "server_error" says less than 503 or 504
     return ProviderError(
         kind=kind, message=scrub(shown) or "no message", status=status, retry_after_s=retry_after_s
     )

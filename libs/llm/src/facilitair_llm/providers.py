@@ -1,20 +1,21 @@
-"""The port through which models are called, and its OpenAI-chat adapter."""
+"""The port through which models are called, and its adapter over HTTP."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Protocol
 
 import aiohttp
+from msgspec import Struct
 
 from facilitair_llm.calls import ChatRequest, Chunk
+from facilitair_llm.dialects import Asked, Dialect, StreamDecoder
 from facilitair_llm.errors import ProviderError
+from facilitair_llm.framing import Event
 from facilitair_llm.http_stream import EventReader, Timeouts, open_stream
-from facilitair_llm.openai_wire import ChatStreamDecoder, OutputLimitField, encode_request
-from facilitair_llm.sse import Event
 
 __all__ = [
     "ChatModel",
     "ExtraHeaders",
-    "OpenAIChat",
+    "HttpChat",
     "Timeouts",
     "build_session",
     "no_extra_headers",
@@ -63,10 +64,11 @@ def build_session() -> aiohttp.ClientSession:
     )
 
 
-class OpenAIChat:
-    """The OpenAI-chat dialect: OpenAI, Groq, OpenRouter, vLLM, Ollama's `/v1`, the simulator.
+class HttpChat:
+    """Models of any dialect over HTTP.
 
-    `base_url` is what comes before `/chat/completions`, such as `https://api.openai.com/v1`.
+    `base_url` is what comes before the dialect's path, such as `https://api.openai.com/v1`.
+    `options` are the dialect's own, its defaults where None.
     The session stays the caller's (`build_session`).
     """
 
@@ -74,34 +76,41 @@ class OpenAIChat:
         self,
         *,
         session: aiohttp.ClientSession,
+        dialect: Dialect,
         base_url: str,
         api_key: str | None,
         timeouts: Timeouts,
+        options: Struct | None = None,
         extra_headers: ExtraHeaders = no_extra_headers,
-        output_limit_field: OutputLimitField = "max_tokens",
     ) -> None:
         self._session = session
-        self._url = f"{base_url.rstrip('/')}/chat/completions"
+        self._dialect = dialect
+        self._url = join_url(base_url, dialect.path)
         self._api_key = api_key
         self._timeouts = timeouts
+        self._options = dialect.options() if options is None else options
         self._extra_headers = extra_headers
-        self._output_limit_field: OutputLimitField = output_limit_field
 
     async def stream(
         self, request: ChatRequest, *, call_id: str, tenant: str
     ) -> AsyncGenerator[Chunk, None]:
         """See `ChatModel.stream`."""
+        dialect = self._dialect
         async with open_stream(
             self._session,
             url=self._url,
             headers=self._headers(call_id=call_id, tenant=tenant),
-            body=encode_request(request, output_limit_field=self._output_limit_field),
+            body=dialect.encode(request, self._options),
+            parser=dialect.build_parser(),
             timeouts=self._timeouts,
         ) as reader:
-            decoder = ChatStreamDecoder(
-                requested_model=request.model,
-                provider_request_id=reader.headers.get("x-request-id"),
+            named = (reader.headers.get(name) for name in dialect.request_id_headers)
+            asked = Asked(
+                request=request,
+                options=self._options,
+                provider_request_id=next(filter(None, named), None),
             )
+            decoder = dialect.build_decoder(asked)
             while not decoder.done:
                 events = await _read_events(reader, decoder)
                 if events is None:
@@ -113,19 +122,23 @@ class OpenAIChat:
             await reader.drain()
 
     def _headers(self, *, call_id: str, tenant: str) -> dict[str, str]:
-        headers = {
-            "Accept": "text/event-stream",
+        return {
+            "Accept": "text/event-stream, application/x-ndjson",
             # A compressed stream arrives in blocks, not in tokens.
             "Accept-Encoding": "identity",
             "Content-Type": "application/json",
             **self._extra_headers(call_id, tenant),
+            **self._dialect.headers(self._api_key),
         }
-        if self._api_key is not None:
-            headers["Authorization"] = f"Bearer {self._api_key}"
-        return headers
 
 
-async def _read_events(reader: EventReader, decoder: ChatStreamDecoder) -> list[Event] | None:
+def join_url(base_url: str, path: str) -> str:
+    """Return the URL of a dialect's path; a `/v1` that both have stands there once."""
+    base = base_url.rstrip("/")
+    return base.removesuffix("/v1") + path if path.startswith("/v1/") else base + path
+
+
+async def _read_events(reader: EventReader, decoder: StreamDecoder) -> list[Event] | None:
     """Return the next events; a broken end after a complete answer is only an end.
 
     The text is whole and paid for then; what may be missing is the usage.

@@ -1,34 +1,16 @@
 """Server-sent events from bytes, pure and incremental."""
 
-from msgspec import Struct
+from facilitair_llm.framing import MAX_EVENT_BYTES, Event, EventTooLargeError
 
-from facilitair_llm.errors import LlmError
-
-MAX_EVENT_BYTES = 1 << 20
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-
-
-class SseEventTooLargeError(LlmError):
-    """More bytes came between two blank lines than one event may have."""
-
-    def __init__(self, *, max_event_bytes: int) -> None:
-        self.max_event_bytes = max_event_bytes
-        super().__init__(f"an event has more than {max_event_bytes} bytes")
-
-
-class Event(Struct, frozen=True):
-    """One event; several `data` lines are joined by a newline; bytes are as they came."""
-
-    data: bytes
-    name: str = "message"
+NAME_FIELD = b"event: "
+DATA_FIELD = b"data: "
 
 
 class SseParser:
-    """Turns the bytes of one stream into events.
+    """See `EventParser`. Lines end in LF, CR or CRLF, mixed as they come.
 
-    How the bytes are split over `feed` calls changes nothing: neither the events nor the error.
-    Lines end in LF, CR or CRLF, mixed as they come.
-    An event without its closing blank line is never given out (it may be cut).
+    Several `data` lines of an event are joined by a newline.
     """
 
     def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
@@ -42,11 +24,7 @@ class SseParser:
         self._name = b""
 
     def feed(self, data: bytes) -> list[Event]:
-        """Take the next bytes; return the events they complete, in order.
-
-        Raises SseEventTooLargeError when an event is too large.
-        Events completed before it are returned first; then the next call raises, whatever it gets.
-        """
+        """See `EventParser.feed`."""
         plain = self._plain_events(data)
         if plain is not None:
             return plain
@@ -63,21 +41,27 @@ class SseParser:
             if event is not None:
                 events.append(event)
         if not events and self._event_size + self._tail_size > self._max_event_bytes:
-            raise SseEventTooLargeError(max_event_bytes=self._max_event_bytes)
+            raise EventTooLargeError(max_event_bytes=self._max_event_bytes)
         return events
 
     def _plain_events(self, data: bytes) -> list[Event] | None:
         """What nearly every read brings, at a tenth of the cost: whole events of one `data` line.
 
+        A line `event` may stand before it.
         None for anything else, before anything is remembered.
         """
         if self._started() or not data.endswith(b"\n\n") or b"\r" in data:
             return None
         events = []
         for part in data[:-2].split(b"\n\n"):
-            if not part.startswith(b"data: ") or b"\n" in part or len(part) > self._max_event_bytes:
+            name, value = b"", part
+            if part.startswith(NAME_FIELD):
+                name, _, value = part.partition(b"\n")
+            if not value.startswith(DATA_FIELD) or b"\n" in value:
                 return None
-            events.append(Event(part[6:]))
+            if len(name) + len(value) > self._max_event_bytes:
+                return None
+            events.append(_event(value[len(DATA_FIELD) :], name=name[len(NAME_FIELD) :]))
         self._first_line = False
         return events
 
@@ -118,4 +102,8 @@ class SseParser:
         self._data, self._name, self._event_size = [], b"", 0
         if not data:
             return None
-        return Event(data=b"\n".join(data), name=name.decode("utf-8", "replace") or "message")
+        return _event(b"\n".join(data), name=name)
+
+
+def _event(data: bytes, *, name: bytes) -> Event:
+    return Event(data, name.decode("utf-8", "replace")) if name else Event(data)

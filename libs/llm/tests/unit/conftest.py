@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 from aiohttp import web
 
-from facilitair_llm.providers import OpenAIChat, Timeouts, build_session
+from facilitair_llm.openai_wire import OPENAI_CHAT
+from facilitair_llm.providers import HttpChat, Timeouts, build_session
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -73,9 +74,9 @@ async def provider():
 async def build_model(provider):
     session = build_session()
 
-    def build(**options) -> OpenAIChat:
+    def build(**options) -> HttpChat:
         known = {"base_url": provider.url, "api_key": None, "timeouts": Timeouts()} | options
-        return OpenAIChat(session=session, **known)
+        return HttpChat(session=session, dialect=OPENAI_CHAT, **known)
 
     yield build
     await session.close()

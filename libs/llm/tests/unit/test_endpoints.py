@@ -55,14 +55,15 @@ def test_a_provider_that_is_set_up_is_used_and_no_simulator_needed(env):
 def test_openai_itself_has_its_own_name_for_the_output_limit_and_a_default_model():
     env = {"OPENAI_API_KEY": "sk-1"}
     endpoint = resolve_endpoints(env, None).by_provider["openai"]
-    assert (endpoint.base_url, endpoint.output_limit_field) == (OPENAI_URL, "max_completion_tokens")
+    assert endpoint.base_url == OPENAI_URL
+    assert endpoint.options == {"output_limit_field": "max_completion_tokens"}
     assert model_for(env).name == CATALOG.defaults["openai"]
 
 
 def test_another_server_takes_the_old_name_and_needs_a_model():
     env = {"OPENAI_BASE_URL": "http://h:8000/v1/"}
     endpoint = resolve_endpoints(env, None).by_provider["openai"]
-    assert (endpoint.base_url, endpoint.output_limit_field) == ("http://h:8000/v1", "max_tokens")
+    assert (endpoint.base_url, endpoint.options) == ("http://h:8000/v1", {})
     with pytest.raises(EndpointsError, match="set FACILITAIR_MODEL"):
         model_for(env)
     named = model_for(env | {"FACILITAIR_MODEL": "org/model:3b"})

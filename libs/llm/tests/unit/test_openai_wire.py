@@ -17,8 +17,10 @@ from facilitair_llm.calls import (
     Usage,
 )
 from facilitair_llm.errors import ProviderError
-from facilitair_llm.openai_wire import ChatStreamDecoder, encode_request, is_strict_schema
-from facilitair_llm.sse import Event
+from facilitair_llm.framing import Event
+from facilitair_llm.json_answers import is_strict_schema
+from facilitair_llm.openai_requests import OpenAIOptions, encode_request
+from facilitair_llm.openai_wire import ChatStreamDecoder
 
 REQUEST = ChatRequest(model="m", messages=(ChatMessage(role="user", content="hi"),))
 CLOSED = {
@@ -29,8 +31,8 @@ CLOSED = {
 }
 
 
-def encode(request=REQUEST, field="max_tokens"):
-    return orjson.loads(encode_request(request, output_limit_field=field))
+def encode(request=REQUEST, **options):
+    return orjson.loads(encode_request(request, OpenAIOptions(**options)))
 
 
 def decode(*documents, done=True):
@@ -89,7 +91,8 @@ def test_every_knob_of_a_request_reaches_the_wire(change, field, value):
 
 
 def test_the_name_of_the_output_limit_is_the_providers():
-    body = encode(msgspec.structs.replace(REQUEST, max_output_tokens=9), "max_completion_tokens")
+    limited = msgspec.structs.replace(REQUEST, max_output_tokens=9)
+    body = encode(limited, output_limit_field="max_completion_tokens")
     assert body["max_completion_tokens"] == 9
     assert "max_tokens" not in body
 

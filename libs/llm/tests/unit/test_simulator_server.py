@@ -8,7 +8,8 @@ from aiohttp import web
 
 from facilitair_llm.calls import ChatMessage, ChatRequest, Finished, TextDelta, Usage
 from facilitair_llm.errors import ProviderError
-from facilitair_llm.providers import OpenAIChat, Timeouts, build_session, simulator_headers
+from facilitair_llm.openai_wire import OPENAI_CHAT
+from facilitair_llm.providers import HttpChat, Timeouts, build_session, simulator_headers
 from facilitair_llm.simulator.journal import Journal
 from facilitair_llm.simulator.server import build_app
 from facilitair_llm.simulator.settings import SimulatorSettings
@@ -29,8 +30,9 @@ class Client:
             extra = {} if fault is None else {"X-Facilitair-Fault": fault}
             return {**simulator_headers(call_id, tenant), **extra}
 
-        return OpenAIChat(
+        return HttpChat(
             session=self.session,
+            dialect=OPENAI_CHAT,
             base_url=f"{self.url}/v1",
             api_key=None,
             timeouts=timeouts or Timeouts(),

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facilitair_llm.sse import Event, SseEventTooLargeError, SseParser
+from facilitair_llm.framing import Event, EventTooLargeError
+from facilitair_llm.sse import SseParser
 
 PIECES = st.sampled_from(
     [
@@ -37,7 +38,7 @@ def parse(parts: list[bytes], *, limit: int = 64) -> tuple[list[Event], bool]:
     for part in [*parts, b""]:
         try:
             events += parser.feed(part)
-        except SseEventTooLargeError:
+        except EventTooLargeError:
             return events, True
     return events, False
 
@@ -103,5 +104,5 @@ def test_comments_with_blank_lines_between_never_reach_the_limit():
 def test_a_refused_stream_stays_refused():
     parser = SseParser(max_event_bytes=10)
     for part in (b"data: " + b"x" * 20 + b"\n\n", b"data: ok\n\n"):
-        with pytest.raises(SseEventTooLargeError, match="more than 10 bytes"):
+        with pytest.raises(EventTooLargeError, match="more than 10 bytes"):
             parser.feed(part)
