@@ -120,6 +120,13 @@ async def test_a_quiet_day_is_written_down(rig: Rig) -> None:
     assert rig.pulse.unanswered() == 0
 
 
+async def test_a_recovery_ends_with_a_numbered_event_and_not_with_a_token(rig: Rig) -> None:
+    beats: list[str] = []
+    rig.pulse.beats = beats.append
+    await rig.view()
+    assert beats == ["viewer-4", "viewer-4"]
+
+
 async def test_i01_an_unknown_submit_is_info_and_asked_again_with_the_same_key(rig: Rig) -> None:
     rig.gateway.submits = [503, 500, 202]
     await rig.view()

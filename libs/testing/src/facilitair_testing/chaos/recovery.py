@@ -1,4 +1,4 @@
-"""How long viewers waited for their next event after a fault."""
+"""How long viewers waited for their next numbered event after a fault."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ _PARTS: Final = 20
 
 
 class Wait(Struct, frozen=True, kw_only=True):
-    """A viewer got its next event ``waited_s`` after the fault of that number was over."""
+    """A viewer got its next numbered event ``waited_s`` after the fault of that number was over."""
 
     fault: int
     waited_s: float
@@ -35,7 +35,7 @@ class Pulse:
             waiting.append((fault, self._now()))
 
     def beats(self, viewer: str) -> None:
-        """A viewer got a new event."""
+        """A viewer got a new numbered event."""
         waiting = self._waiting.get(viewer)
         while waiting:
             fault, since = waiting.pop()

@@ -71,9 +71,9 @@ class Result(Struct, frozen=True, kw_only=True):
 
     @property
     def recovery(self) -> tuple[float, float]:
-        """Median and 95th percentile of the wait for the next event after a fault, in seconds.
+        """Median and 95th percentile of the wait for the next numbered event, in seconds.
 
-        Of every viewer that was watching when a fault was over.
+        From the end of each fault, of every viewer that was watching then.
         """
         return percentiles([wait.waited_s for wait in self.waits])
 

@@ -191,7 +191,9 @@ class Viewer:
                 continue
             seen.append(frame)
             self._count += 1
-            self._pulse.beats(self.name)
+            if frame.seq is not None:
+                # Tokens flow on while nobody decides: what counts is the next numbered event.
+                self._pulse.beats(self.name)
             if self._count == self.asked.cancel_after:
                 self._cancelling = asyncio.create_task(self._cancel())
             if frame.event in TERMINAL:
