@@ -1,7 +1,8 @@
 """Rules for every test of the repository: skips are loud, and failures where CI=true."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
+from itertools import groupby
 
 import pytest
 from hypothesis import settings
@@ -11,6 +12,31 @@ pytest_plugins = ["facilitair_testing.brokers", "facilitair_testing.crash_report
 # Two shared cores: how long one example takes says nothing; pytest-timeout bounds the test.
 settings.register_profile("facilitair", deadline=None, print_blob=True)
 settings.load_profile("facilitair")
+
+
+_SHARED_SERVERS = {
+    "kafka": {"kafka_bootstrap"},
+    "fleet": {"fleet", "locked_system", "make_system", "shared_system"},
+}
+"""Servers that live as long as a process of tests, and the fixtures that lead to them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a file in one process, and all files that share a server in one too.
+
+    Every process that needed it would start a broker or a fleet of its own.
+    """
+    for _, found in groupby(items, key=lambda item: item.path):
+        tests = list(found)
+        for test in tests:
+            test.add_marker(pytest.mark.xdist_group(_group(tests)))
+
+
+def _group(tests: Iterable[pytest.Item]) -> str:
+    tests = list(tests)
+    used = {name for test in tests for name in getattr(test, "fixturenames", ())}
+    shared = [server for server, fixtures in _SHARED_SERVERS.items() if used & fixtures]
+    return shared[0] if shared else str(tests[0].path)
 
 
 def skips_are_failures() -> bool:

@@ -26,7 +26,7 @@ class Fleet:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def fleet(tmp_path_factory, victim_kafka: KafkaServer) -> AsyncIterator[Fleet]:
+async def members(tmp_path_factory, victim_kafka: KafkaServer) -> AsyncIterator[Fleet]:
     home = tmp_path_factory.mktemp("crash") / "home"
     write_definitions(home / "definitions")
     await create_topics(victim_kafka.address)
@@ -41,8 +41,8 @@ async def fleet(tmp_path_factory, victim_kafka: KafkaServer) -> AsyncIterator[Fl
 
 
 @pytest.mark.parametrize("cell", cells("orchestrator", "agent-worker", n=2), ids=str)
-async def test_nothing_is_lost_and_nothing_is_paid_twice(cell, fleet, keep_row):
-    await die_and_be_judged(cell, fleet, keep_row)
+async def test_nothing_is_lost_and_nothing_is_paid_twice(cell, members, keep_row):
+    await die_and_be_judged(cell, members, keep_row)
 
 
 @pytest.mark.chaos
@@ -51,19 +51,19 @@ async def test_nothing_is_lost_and_nothing_is_paid_twice(cell, fleet, keep_row):
     [*cells("gateway", n=2), *cells(*SERVICES, n=1), *cells(*SERVICES, n=3)],
     ids=str,
 )
-async def test_the_gateway_the_first_and_a_later_reach_too(cell, fleet, keep_row):
-    await die_and_be_judged(cell, fleet, keep_row)
+async def test_the_gateway_the_first_and_a_later_reach_too(cell, members, keep_row):
+    await die_and_be_judged(cell, members, keep_row)
 
 
 @pytest.mark.chaos
 @pytest.mark.parametrize("cell", twice("orchestrator", "agent-worker"), ids=str)
-async def test_a_second_death_while_the_first_is_made_good(cell, fleet, keep_row):
-    await die_and_be_judged(cell, fleet, keep_row)
+async def test_a_second_death_while_the_first_is_made_good(cell, members, keep_row):
+    await die_and_be_judged(cell, members, keep_row)
 
 
-async def die_and_be_judged(cell, fleet: Fleet, keep_row):
-    victim = MemberVictim(fleet.members, cell.service, bootstrap=fleet.bootstrap)
-    row, fleet.known = await run_cell(cell, victim, known=fleet.known)
+async def die_and_be_judged(cell, members: Fleet, keep_row):
+    victim = MemberVictim(members.members, cell.service, bootstrap=members.bootstrap)
+    row, members.known = await run_cell(cell, victim, known=members.known)
     keep_row(row)
     assert row.reached, "the point was not reached: the cell is void"
     assert row.violations == ()

@@ -15,7 +15,7 @@ CODE = {
     "orchestrator": ("services/orchestrator/src", "libs/runtime/src"),
     "agent-worker": ("services/agent-worker/src", "libs/messaging/src"),
 }
-CELLS = [(service, point) for point, services in POINTS.items() for service in services]
+CELLS = [(service, point) for point, services in POINTS.items() for service in sorted(services)]
 
 
 def literals(tree: ast.AST) -> Iterator[str]:
