@@ -26,7 +26,7 @@ class Fleet:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def members(tmp_path_factory, victim_kafka: KafkaServer) -> AsyncIterator[Fleet]:
+async def crew(tmp_path_factory, victim_kafka: KafkaServer) -> AsyncIterator[Fleet]:
     home = tmp_path_factory.mktemp("crash") / "home"
     write_definitions(home / "definitions")
     await create_topics(victim_kafka.address)
@@ -41,8 +41,8 @@ async def members(tmp_path_factory, victim_kafka: KafkaServer) -> AsyncIterator[
 
 
 @pytest.mark.parametrize("cell", cells("orchestrator", "agent-worker", n=2), ids=str)
-async def test_nothing_is_lost_and_nothing_is_paid_twice(cell, members, keep_row):
-    await die_and_be_judged(cell, members, keep_row)
+async def test_nothing_is_lost_and_nothing_is_paid_twice(cell, crew, keep_row):
+    await die_and_be_judged(cell, crew, keep_row)
 
 
 @pytest.mark.chaos
@@ -51,19 +51,19 @@ async def test_nothing_is_lost_and_nothing_is_paid_twice(cell, members, keep_row
     [*cells("gateway", n=2), *cells(*SERVICES, n=1), *cells(*SERVICES, n=3)],
     ids=str,
 )
-async def test_the_gateway_the_first_and_a_later_reach_too(cell, members, keep_row):
-    await die_and_be_judged(cell, members, keep_row)
+async def test_the_gateway_the_first_and_a_later_reach_too(cell, crew, keep_row):
+    await die_and_be_judged(cell, crew, keep_row)
 
 
 @pytest.mark.chaos
 @pytest.mark.parametrize("cell", twice("orchestrator", "agent-worker"), ids=str)
-async def test_a_second_death_while_the_first_is_made_good(cell, members, keep_row):
-    await die_and_be_judged(cell, members, keep_row)
+async def test_a_second_death_while_the_first_is_made_good(cell, crew, keep_row):
+    await die_and_be_judged(cell, crew, keep_row)
 
 
-async def die_and_be_judged(cell, members: Fleet, keep_row):
-    victim = MemberVictim(members.members, cell.service, bootstrap=members.bootstrap)
-    row, members.known = await run_cell(cell, victim, known=members.known)
+async def die_and_be_judged(cell, crew: Fleet, keep_row):
+    victim = MemberVictim(crew.members, cell.service, bootstrap=crew.bootstrap)
+    row, crew.known = await run_cell(cell, victim, known=crew.known)
     keep_row(row)
     assert row.reached, "the point was not reached: the cell is void"
     assert row.violations == ()
