@@ -35,7 +35,7 @@ def measure() -> list[Reading]:
 async def _measure() -> list[Reading]:
     at_once = {"FACILITAIR_SIMULATOR_TTFT_MS": "0", "FACILITAIR_SIMULATOR_TOKENS_PER_S": "0"}
     with simulator(**at_once) as model_url, closing(Connections(model_url)) as model:
-        async with _solo(model_url) as solo:
+        async with solo_with_chain(model_url) as solo:
             with closing(Connections(solo.url)) as gateway:
                 return await asyncio.to_thread(_readings, gateway, model, pid=solo.pid)
 
@@ -97,13 +97,13 @@ def _ask(model: Connections) -> tuple[float, float]:
 
 
 @asynccontextmanager
-async def _solo(model_url: str) -> AsyncIterator[SoloProcess]:
+async def solo_with_chain(model_url: str) -> AsyncIterator[SoloProcess]:
     """Solo with a workflow of ten steps beside the shipped ones."""
     with TemporaryDirectory(prefix="facilitair-bench-") as name:
         definitions = Path(name) / "definitions"
         for kind in ("agents", "models", "prompts", "workflows"):
             shutil.copytree(ROOT / kind, definitions / kind)
-        (definitions / "workflows" / "chain.yaml").write_text(_chain())
+        (definitions / "workflows" / "chain.yaml").write_text(chain())
         solo = SoloProcess(
             Path(name) / "home",
             log=Path(name) / "solo.log",
@@ -121,7 +121,7 @@ async def _solo(model_url: str) -> AsyncIterator[SoloProcess]:
             await solo.stop()
 
 
-def _chain() -> str:
+def chain() -> str:
     """A workflow whose steps each wait for the one before."""
     lines = ["workflow: chain", "description: Ten answers in a row.", "output: s9", "steps:"]
     for number in range(STEPS):
