@@ -136,11 +136,12 @@ def _read_options(
 ) -> dict[str, object]:
     if node is None or dialect is None:
         return {}
-    options = yaml.SafeLoader("").construct_document(node)
     try:
+        options = yaml.SafeLoader("").construct_document(node)
         msgspec.convert(options, dialect.options)
-    except msgspec.ValidationError as error:
-        checker.fault(node, f"{dialect.name} takes no such options: {error}")
+    except (yaml.YAMLError, msgspec.ValidationError) as error:
+        told = " ".join(str(error).split())
+        checker.fault(node, f"{dialect.name} takes no such options: {told}")
         return {}
     return dict(options)
 

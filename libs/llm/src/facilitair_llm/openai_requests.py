@@ -77,7 +77,7 @@ def encode_message(message: ChatMessage, options: OpenAIOptions) -> JsonObject:
             {
                 "id": call.id,
                 "type": "function",
-                "function": {"name": call.name, "arguments": call.arguments},
+                "function": {"name": call.name, "arguments": call.arguments or "{}"},
             }
             for call in message.tool_calls
         ]

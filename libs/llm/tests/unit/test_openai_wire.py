@@ -263,6 +263,51 @@ def test_an_event_named_error_is_an_error_without_an_error_object():
     assert caught.value.kind == "overloaded"
 
 
+@pytest.mark.parametrize(
+    ("document", "kind"),
+    [
+        ({"x_groq": {"error": "over capacity"}, "choices": []}, "unavailable"),
+        ({"object": "error", "message": "no", "code": 400}, "invalid_request"),
+    ],
+    ids=["Groq", "old vLLM"],
+)
+def test_errors_in_other_places_are_found(document, kind):
+    with pytest.raises(ProviderError) as caught:
+        decode(delta(content="x"), document, STOP)
+    assert caught.value.kind == kind
+
+
+def test_usage_in_groqs_place_counts():
+    usage = {"prompt_tokens": 2, "completion_tokens": 3}
+    assert decode(STOP | {"x_groq": {"usage": usage}})[-1].usage == Usage(
+        input_tokens=2, output_tokens=3
+    )
+
+
+def test_thinking_that_only_the_total_counts_is_output():
+    hidden = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 40}
+    told = hidden | {"completion_tokens_details": {"reasoning_tokens": 25}}
+    for usage in (hidden, told):
+        assert decode(STOP | {"usage": usage})[-1].usage == Usage(
+            input_tokens=10, output_tokens=30, reasoning_tokens=25
+        )
+
+
+def test_a_stop_after_tool_calls_is_for_the_calls():
+    call = {"index": 0, "id": "a", "function": {"name": "f", "arguments": {"x": 1}}}
+    chunks = decode(delta(tool_calls=[call]), STOP)
+    assert chunks[0] == ToolCallDelta(0, "a", "f", '{"x":1}')
+    assert chunks[-1].finish_reason == "tool_calls"
+
+
+def test_an_event_of_absurd_depth_is_malformed():
+    deep = b"[" * 200_000 + b"]" * 200_000
+    decoder = ChatStreamDecoder(requested_model="m", provider_request_id=None)
+    with pytest.raises(ProviderError) as caught:
+        decoder.decode(Event(data=b'{"choices":[{"delta":{"content":"x"}}],"z":' + deep + b"}"))
+    assert caught.value.kind == "malformed"
+
+
 def nullable(values):
     return st.one_of(values, st.none(), st.just(False))
 
@@ -296,6 +341,7 @@ EVENTS = st.fixed_dictionaries(
         "id": nullable(st.text(max_size=3)),
         "usage": nullable(st.just({"prompt_tokens": 1, "completion_tokens": 2})),
         "error": nullable(st.just("")),
+        "x_groq": nullable(st.sampled_from([{"id": "r"}, {"error": "e"}])),
     },
 )
 

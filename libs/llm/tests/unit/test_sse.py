@@ -13,6 +13,8 @@ PIECES = st.sampled_from(
         b"data: ",
         b"data",
         b"event: error",
+        b"event: ",
+        b"event: a\ndata: b\n\n",
         b": comment",
         b"id: 7",
         b"retry: 1",
@@ -77,6 +79,13 @@ def test_comments_ids_and_unknown_fields_are_not_events():
 def test_an_event_has_its_name_and_the_next_one_does_not_inherit_it():
     events, _ = parse([b"event: error\ndata: x\n\ndata: y\n\n"])
     assert events == [Event(data=b"x", name="error"), Event(data=b"y")]
+
+
+@pytest.mark.parametrize("whole", [b"event: a\ndata: b\n\n", b"event: \ndata: b\n\n"])
+def test_the_short_way_for_plain_events_reads_names_as_the_long_one_does(whole):
+    assert parse([whole]) == parse([whole[:9], whole[9:]])
+    assert parse([whole], limit=len(whole) - 4)[1] is True
+    assert parse([whole], limit=len(whole) - 3)[1] is False
 
 
 def test_a_byte_order_mark_is_dropped_at_the_start_only():
