@@ -1,9 +1,12 @@
 """Redaction finds credentials by name and by shape, and leaves the rest alone."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facilitair_observability import redaction
 from facilitair_observability.redaction import REDACTED, redacted, without_secrets
 
 
@@ -68,6 +71,19 @@ def test_what_is_no_secret_stays(name, value):
 )
 def test_a_secret_shape_is_cut_out_of_text(text, expected):
     assert without_secrets(text) == (text if expected is None else expected)
+
+
+PIECES = ["sk-", "gsk_", "AIza", "ghp_", "AKIA", "eyJ", "://", "u:p@", "bearer ", "Basic ", "fac-"]
+PIECES += ["authorization: ", "-----BEGIN RSA PRIVATE KEY-----", "0123456789abcdefABCDEF", ".", " "]
+
+
+@given(st.lists(st.sampled_from(PIECES) | st.sampled_from([p.upper() for p in PIECES])))
+def test_the_quick_look_misses_no_secret(pieces):
+    text = "".join(pieces)
+    found = without_secrets(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(redaction, "_HINT", re.compile(""))
+        assert without_secrets(text) == found
 
 
 def test_depth_and_bytes_are_bounded():
