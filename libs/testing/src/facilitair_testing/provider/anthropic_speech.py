@@ -2,7 +2,7 @@
 
 import orjson
 
-from facilitair_testing.provider.answers import Answer, Call
+from facilitair_testing.provider.answers import Answer
 from facilitair_testing.provider.scripts import Script
 from facilitair_testing.provider.speech import Speech, Written, sse
 from facilitair_testing.provider.turns import in_turns
@@ -27,23 +27,28 @@ Json = dict[str, object]
 def write(script: Script) -> Written:
     """Write the answer of a script, without what breaks it.
 
-    Thoughts are block 0, the text is block 1, and each tool call is a block behind them.
+    Blocks are numbered without gaps: thoughts, then the text, then each tool call.
     """
     answer = script.answer
-    tokens: list[bytes] = []
-    for place, kind, field, pieces in (
-        (0, "thinking", "thinking", answer.thoughts),
-        (1, "text", "text", answer.tokens),
-    ):
-        begun = _start(place, {"type": kind, field: ""}) if pieces else b""
-        deltas = [_delta(place, {"type": f"{kind}_delta", field: piece}) for piece in pieces]
-        tokens += [begun + deltas[0], *deltas[1:]] if deltas else []
-        if pieces and kind == "thinking":
-            tokens[-1] += _delta(place, {"type": "signature_delta", "signature": "c2ln"})
-        if pieces:
-            tokens[-1] += _event({"type": "content_block_stop", "index": place})
-    tokens += _calls(answer.calls, mixed=script.mixed_calls)
-    return Written(opening=_opening(script), tokens=tuple(tokens), closing=_closing(script))
+    thoughts = _block(0, answer.thoughts, kind="thinking")
+    text_at = 1 if answer.thoughts else 0
+    text = _block(text_at, answer.tokens, kind="text")
+    calls = _calls(answer, mixed=script.mixed_calls, first=text_at + bool(answer.tokens))
+    return Written(
+        opening=_opening(script), tokens=(*thoughts, *text, *calls), closing=_closing(script)
+    )
+
+
+def _block(place: int, pieces: tuple[str, ...], *, kind: str) -> list[bytes]:
+    """The deltas of a block, the first one with its start and the last one with its end."""
+    if not pieces:
+        return []
+    deltas = [_delta(place, {"type": f"{kind}_delta", kind: piece}) for piece in pieces]
+    deltas[0] = _start(place, {"type": kind, kind: ""}) + deltas[0]
+    if kind == "thinking":
+        deltas[-1] += _delta(place, {"type": "signature_delta", "signature": "c2ln"})
+    deltas[-1] += _event({"type": "content_block_stop", "index": place})
+    return deltas
 
 
 def _opening(script: Script) -> bytes:
@@ -87,9 +92,9 @@ def _closing(script: Script) -> bytes:
     return early + _event(end) + _event({"type": "message_stop"})
 
 
-def _calls(calls: tuple[Call, ...], *, mixed: bool) -> list[bytes]:
+def _calls(answer: Answer, *, mixed: bool, first: int) -> list[bytes]:
     rows: list[list[bytes]] = []
-    for place, call in enumerate(calls, start=2):
+    for place, call in enumerate(answer.calls, start=first):
         block: Json = {"type": "tool_use", "id": call.id, "name": call.name, "input": {}}
         deltas = [
             _delta(place, {"type": "input_json_delta", "partial_json": part}) for part in call.parts
@@ -118,7 +123,7 @@ def error_body(status: int) -> bytes:
 
 
 def _giant(size: int) -> bytes:
-    return _delta(1, {"type": "text_delta", "text": "x" * size})
+    return _delta(0, {"type": "text_delta", "text": "x" * size})
 
 
 ANTHROPIC_SPEECH = Speech(
