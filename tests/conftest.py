@@ -12,14 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # What the caller's make, Python and shell would tell the clone, and what would choose a model.
 _OUTER = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "VIRTUAL_ENV", "TASK", "WORKFLOW")
 _PROVIDERS = (
-    "OPENAI_",
-    "OLLAMA_",
-    "ANTHROPIC_",
-    "GEMINI_",
-    "GROQ_",
-    "LMSTUDIO_",
-    "OPENROUTER_",
-    "VLLM_",
+    *(f"{path.stem.upper()}_" for path in sorted((ROOT / "models").glob("*.yaml"))),
     "FACILITAIR_",
 )
 _KEPT = ("FACILITAIR_CACHE",)
