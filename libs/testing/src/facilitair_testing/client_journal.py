@@ -52,11 +52,19 @@ class ClientJournal:
         *,
         status: int | None = None,
         collaboration: str | None = None,
+        cursor: str | None = None,
         frames: Iterable[Frame] = (),
     ) -> None:
         """Write that the answer was a yes. Raises KeyError for an operation that is not open."""
         shown = tuple(frames)
-        self._end(operation, "ok", status=status, collaboration=collaboration, frames=shown)
+        self._end(
+            operation,
+            "ok",
+            status=status,
+            collaboration=collaboration,
+            cursor=cursor,
+            frames=shown,
+        )
 
     def fail(self, operation: str, *, status: int, collaboration: str | None = None) -> None:
         """Write that the answer was a definite no: nothing was done. Raises KeyError."""
@@ -79,6 +87,7 @@ class ClientJournal:
         *,
         status: int | None,
         collaboration: str | None = None,
+        cursor: str | None = None,
         frames: tuple[Frame, ...] = (),
     ) -> None:
         line = self._open.pop(operation)
@@ -89,6 +98,7 @@ class ClientJournal:
                 type=outcome,
                 status=status,
                 collaboration=collaboration or line.collaboration,
+                cursor=cursor,
                 frames=frames,
             )
         )

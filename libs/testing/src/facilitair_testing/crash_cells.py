@@ -63,7 +63,12 @@ async def run_cell(
             client_journal=client_journal,
             artifacts=victim.home / "artifacts",
         )
-    found = judge(history, lease_ms=victim.lease_ms, ended=lived is not None)
+    found = judge(
+        history,
+        lease_ms=victim.lease_ms,
+        ended=lived is not None,
+        healed_ms=None if lived is None else lived.again_ms,
+    )
     died = [died_at_ms(victim.home, cell.service, point=point) for point in cell.points]
     row = Row(
         service=cell.service,

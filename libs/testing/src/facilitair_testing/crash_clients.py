@@ -85,7 +85,9 @@ class CrashClient:
             return False
         if got.status == HTTPStatus.ACCEPTED:
             self.ident, self._cursor = answer["id"], answer["cursor"]
-            self._journal.ok(operation, status=got.status, collaboration=self.ident)
+            self._journal.ok(
+                operation, status=got.status, collaboration=self.ident, cursor=self._cursor
+            )
             return True
         self._refused("submit", operation, status=got.status, told=str(answer))
         return False

@@ -37,7 +37,7 @@ class Doctored:
         if name not in self._indexes:
             doctor = Doctor(scene().run.history())
             self.ways[name][1](doctor, scene())
-            terms = Terms(lease_ms=scene().run.lease_ms)
+            terms = Terms(lease_ms=scene().run.lease_ms, healed_ms=0)
             self._indexes[name] = Index(doctor.history(), terms)
         return self._indexes[name]
 

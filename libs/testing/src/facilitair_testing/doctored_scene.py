@@ -8,12 +8,13 @@ from facilitair_testing.scripted_worker import ScriptedWorker, take
 
 
 class Scene:
-    """A run with seven collaborations, each with its own end.
+    """A run with eight collaborations, each with its own end.
 
     ``rich`` fails once, goes silent once, answers JSON in a group and completes; its request came
     twice. ``stopped`` is cancelled while it writes. ``spoilt`` met a record that nobody can read.
     ``reused`` has an attempt that another paid for, ``repaid`` one that asked something else.
     ``ignored`` is cancelled before anybody took its task. ``voided`` has a claim that grew too old.
+    ``given_up`` has a task that nobody can read.
     """
 
     def __init__(self) -> None:
@@ -25,8 +26,10 @@ class Scene:
         self.reused = self._finished_before(reuse=True)
         self.repaid = self._finished_before(reuse=False)
         self.voided = self._voided()
+        self.given_up = self._given_up()
         self.ignored = self._ignored()
-        for ident in (self.rich, self.stopped, self.spoilt, self.reused, self.voided):
+        watched = (self.rich, self.stopped, self.spoilt, self.reused, self.voided, self.given_up)
+        for ident in watched:
             view(run, ident)
 
     def _rich(self) -> str:
@@ -82,6 +85,13 @@ class Scene:
         ident = self.run.submit(definition(step("a"), output="a"), key="ignored")
         self.run.cancel(ident)
         self.run.fire(ident, "ending")
+        return ident
+
+    def _given_up(self) -> str:
+        ident = self.run.submit(definition(step("a"), output="a"), key="given up")
+        task = take(self.run)
+        self.run.spoil_task(task)
+        self.worker.give_up(task)
         return ident
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from facilitair_events.codec import type_name
 from facilitair_events.definitions import Definition
@@ -21,7 +22,12 @@ from facilitair_events.keys import collaboration_key
 from facilitair_events.layout import topics_dir
 from facilitair_events.registry import Registry
 from facilitair_events.requests import CancelRequested, ReplyTo, TimerFired
-from facilitair_events.topics import AGENT_TASKS, AGENT_TASKS_BATCH, COLLABORATION_INBOX
+from facilitair_events.topics import (
+    AGENT_TASKS,
+    AGENT_TASKS_BATCH,
+    COLLABORATION_INBOX,
+    COLLABORATION_STREAM,
+)
 from facilitair_events.work import RunAttempt
 from facilitair_messaging.dead_letters import Failure, dead_letter
 from facilitair_messaging.errors import UnreadableRecordError
@@ -102,7 +108,7 @@ class ScriptedRun:
         )  # fmt: skip
         correlation = f"r{number}"
         data = requested(
-            wanted, collaboration=ident, body_digest=body,
+            wanted, collaboration=ident, body_digest=body, stream_start=self._stream_end(ident),
             reply_to=ReplyTo(topic="query-replies", correlation=correlation), **more,
         )  # fmt: skip
         self.client.append(ask)
@@ -110,6 +116,11 @@ class ScriptedRun:
         self.decide()
         self.answer_client(ask, status=202, collaboration=ident)
         return ident
+
+    def _stream_end(self, ident: str) -> int:
+        spec = self.registry.spec(COLLABORATION_STREAM)
+        number = partition_of(collaboration_key(TENANT, ident).encode(), spec)
+        return STEP * len(self.log[TopicPartition(COLLABORATION_STREAM, number)])
 
     def cancel(self, ident: str) -> None:
         """A user asks for the end, and is told yes."""
@@ -169,6 +180,18 @@ class ScriptedRun:
         self.decide()
         return record
 
+    def spoil_task(self, task: Task) -> None:
+        """A task that was spoiled on its way into the log, and the letter of who could not read it.
+
+        Its headers still say which attempt it was for.
+        """
+        records = self.log[task.tp]
+        number = next(n for n, record in enumerate(records) if record.offset == task.offset)
+        headers = (*records[number].headers, ("attempt", str(task.data.attempt).encode()))
+        records[number] = replace(records[number], value=b"{", headers=headers)
+        letter = _letter(records[number], ValueError("no JSON"), service="agent-worker")
+        self.append([letter])
+
     def repeat(self) -> None:
         """An owner that was stopped wakes up and writes the last outputs again."""
         self.append(self._last.first)
@@ -198,7 +221,9 @@ class ScriptedRun:
         key = (record.key or b"").decode()
         fold = self.folds.setdefault(key, Fold(key, blobs={}, limits=self.limits))
         outcome = fold.take(record)
-        letters = [] if outcome.error is None else [_letter(record, outcome.error)]
+        letters = []
+        if outcome.error is not None:
+            letters.append(_letter(record, outcome.error, service="orchestrator"))
         self._last = outcome.outputs
         self.append([*outcome.outputs.first, *letters])
         for written in self.append(outcome.outputs.second):
@@ -230,9 +255,9 @@ class ScriptedRun:
         )
 
 
-def _letter(record: Record, error: Exception) -> Message:
+def _letter(record: Record, error: Exception, *, service: str) -> Message:
     told = UnreadableRecordError(
         topic=record.topic, partition=record.partition, offset=record.offset, reason=str(error)
     )
     failure = Failure(error=told, attempts=1, first_failed_at_ms=record.timestamp_ms)
-    return dead_letter(record, failure, service="orchestrator", group="orchestrator")
+    return dead_letter(record, failure, service=service, group=service)

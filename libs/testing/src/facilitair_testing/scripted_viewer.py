@@ -46,7 +46,7 @@ def shown(run: ScriptedRun, ident: str) -> list[Frame]:
             written[str(step)] = place
         frames.append(
             Frame(
-                id=f"{record.partition}-{record.offset}-{seq}", event=entry.kind, seq=told,
+                id=f"{record.partition}-{record.offset + 1}-{seq}", event=entry.kind, seq=told,
                 step=step, attempt=attempt, index=index,
             )
         )  # fmt: skip

@@ -72,6 +72,17 @@ class ScriptedWorker:
         self.report(task, [call, attempt])
         self.done(task, nonce, outcome="failed")
 
+    def give_up(self, task: Task) -> None:
+        """Its task cannot be read: it takes the attempt for itself and says so."""
+        nonce = self.claim(task)
+        self._ledger(task, _voided(task, nonce), kind="void", nonce=nonce)
+        fault = Fault(code="task_unreadable", message="unreadable")
+        attempt = AttemptReported(
+            path=task.data.path, attempt=task.data.attempt, outcome="failed", fault=fault
+        )
+        self.report(task, [attempt])
+        self.done(task, nonce, outcome="void")
+
     def refuse(self, task: Task) -> None:
         """The attempt was stopped before it was claimed (R23)."""
         fault = Fault(code="stopped", message="stopped: cancelled")

@@ -17,13 +17,14 @@ def test_a_line_stands_before_the_request_leaves_and_one_after_its_answer(tmp_pa
     with closing(ClientJournal(path, now_ms=lambda: next(clock))) as journal:
         asked = journal.invoke("submit", client="c", key="k", body="b")
         (before,) = read_client_journal(path)
-        journal.ok(asked, status=202, collaboration="x")
+        journal.ok(asked, status=202, collaboration="x", cursor="1-2-0")
     after = list(read_client_journal(path))[1]
     assert (before.type, before.at_ms, before.key, before.collaboration) == (
         "invoke", 100, "k", None,
     )  # fmt: skip
     assert (after.id, after.type, after.at_ms) == (before.id, "ok", 101)
     assert (after.key, after.body, after.status, after.collaboration) == ("k", "b", 202, "x")
+    assert after.cursor == "1-2-0"
 
 
 def test_frames_are_read_back_as_they_were_shown(tmp_path: Path) -> None:

@@ -125,6 +125,11 @@ def a_stub_that_keeps_its_texts(doctor: Doctor, scene: Scene) -> None:
     doctor.swap(last, replace(last.data, state=state))
 
 
+@breaks("R14")
+def a_state_that_is_dropped_before_its_inbox(doctor: Doctor, scene: Scene) -> None:
+    doctor.copy(snapshots(doctor, scene.rich)[-1], value=None)
+
+
 @breaks("I11")
 def an_event_that_the_inbox_does_not_lead_to(doctor: Doctor, scene: Scene) -> None:
     end = event(doctor, ev.CollaborationCompleted, scene.rich)
@@ -285,6 +290,21 @@ def a_dead_letter_that_is_not_what_its_record_was(doctor: Doctor, scene: Scene) 
 def a_dead_letter_without_a_reason(doctor: Doctor, scene: Scene) -> None:
     found = letter(doctor)
     doctor.swap(found, headers=without(found.record.headers, "dlq_reason"))
+
+
+@breaks("I13")
+def a_dead_letter_that_quotes_its_record(doctor: Doctor, scene: Scene) -> None:
+    found, secret = letter(doctor), "the task of a user, which is nobody else's business"
+    poison = doctor.unreadable(INBOX)
+    doctor.swap(poison, value=secret.encode())
+    headers = with_headers(found.record.headers, dlq_reason=f"cannot read {secret[:45]!r}")
+    doctor.swap(found, value=secret.encode(), headers=headers)
+
+
+@breaks("R31")
+def a_task_of_another_tenant_than_its_key(doctor: Doctor, scene: Scene) -> None:
+    task = doctor.find(AGENT_TASKS, RunAttempt, collaboration=scene.ignored)
+    doctor.swap(task, headers=with_headers(task.record.headers, tenant="acme"))
 
 
 @breaks("I13")

@@ -99,7 +99,9 @@ def test_a_claim_that_lands_after_the_end_of_its_attempt_wins_nothing() -> None:
     )
     late = scene().worker.call_id(scene().documenter_task, index=1)
     key = (claim.record.key or b"").replace(claim.data.call_id.encode(), late.encode())
-    doctor.copy(claim, replace(claim.data, call_id=late, index=1), key=key, offset=10**6)
+    key = key.replace(claim.data.nonce.encode(), b"late")
+    data = replace(claim.data, call_id=late, index=1, nonce="late")
+    doctor.copy(claim, data, key=key, offset=10**6)
     assert rules(doctor.history()) == set()
     doctor.provider.append(replace(doctor.provider[0], call_id=late, at_ms=claim.at_ms + 10**6))
     assert rules(doctor.history()) == {"R19"}

@@ -16,6 +16,7 @@ from facilitair_events.layout import topics_dir
 from facilitair_events.registry import Registry
 from facilitair_messaging.errors import MessagingError
 from facilitair_native.errors import NativeError
+from facilitair_runtime.adapters.wall_clock import wall_clock_ms
 from facilitair_testing.chaos.crowd import Crowd
 from facilitair_testing.chaos.faults import (
     Fault,
@@ -87,8 +88,11 @@ async def run(order: Order, *, tell: Tell) -> Result:
         landed = await _hurt(
             system, faults, crowd=crowd, pulse=pulse, tell=tell, order=order, trouble=trouble
         )
+        healed_ms = wall_clock_ms()
         trouble += await _heal(system, crowd)
-        violations = await _judged(system, journal_path, jumps_ms=_jumps_ms(system, landed))
+        violations = await _judged(
+            system, journal_path, jumps_ms=_jumps_ms(system, landed), healed_ms=healed_ms
+        )
         _write(order.folder / "violations.json", violations)
     return Result(
         seed=order.seed,
@@ -198,7 +202,9 @@ def _jumps_ms(system: AnySystem, landed: list[Landed]) -> int:
     return round(2000 * max(jumps, default=0.0)) if system.name == "solo" else 0
 
 
-async def _judged(system: AnySystem, journal: Path, *, jumps_ms: int) -> list[Violation]:
+async def _judged(
+    system: AnySystem, journal: Path, *, jumps_ms: int, healed_ms: int
+) -> list[Violation]:
     registry = Registry.load(topics_dir())
     async with system.open_log() as log:
         history = await read_history(
@@ -215,6 +221,7 @@ async def _judged(system: AnySystem, journal: Path, *, jumps_ms: int) -> list[Vi
         stop_grace_ms=_STOP_GRACE_MS,
         skew_ms=jumps_ms,
         jumps_ms=jumps_ms,
+        healed_ms=healed_ms,
     )
 
 

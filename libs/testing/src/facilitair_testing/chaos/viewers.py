@@ -141,7 +141,12 @@ class Viewer:
             return None, {}
         status = got.status
         if status < HTTPStatus.MULTIPLE_CHOICES:
-            self._journal.ok(operation, status=status, collaboration=answer.get("id"))
+            self._journal.ok(
+                operation,
+                status=status,
+                collaboration=answer.get("id"),
+                cursor=answer.get("cursor"),
+            )
         elif status < HTTPStatus.INTERNAL_SERVER_ERROR:
             self._journal.fail(operation, status=status)
         else:

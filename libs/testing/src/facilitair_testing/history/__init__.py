@@ -16,7 +16,9 @@ A history does not show everything. Not judged, because it leaves no trace or no
 - whether a stale snapshot will be repaired (R8): only whether it was, see ``Terms``;
 - texts and definitions that are artifacts, where their folder is not given;
 - anything that retention or compaction has removed: a history has to reach back to its beginning;
-- how long anything took (the second half of I3, and of I13): faults take the time they take.
+- how long anything took (the second half of I13), but for ends after their deadline (I3) where it
+  is known when the last fault was over, see ``Terms``: faults take the time they take;
+- what a token cost, and whether a call that broke off was counted rightly: see ``money``.
 
 A repeat of equal bytes is legal everywhere: delivery is at least once (docs/decisions/0002). That
 holds for a dead letter with the same ``dlq_id`` too.

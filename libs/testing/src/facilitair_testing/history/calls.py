@@ -29,6 +29,7 @@ from facilitair_testing.history.entries import (
     AttemptId,
     Entry,
     collaboration_of,
+    grouped,
     tenant_and_id,
     violation,
 )
@@ -61,6 +62,19 @@ def r17_ids_follow_from_what_they_name(index: Index) -> Iterator[Violation]:
             if isinstance(entry.data, AttemptUnknown) and not _names_its_call(key, entry.data):
                 text = f"{entry.data.call_id} is no call of attempt {entry.data.attempt}"
                 yield violation("R17", entry, key=key, text=f"{text} at {entry.data.step}")
+
+
+def r19_a_nonce_is_of_one_claim(index: Index) -> Iterator[Violation]:
+    """A nonce is fresh for each claim and is sent once."""
+    claims = grouped(
+        (entry.data.nonce, entry)
+        for entry in index.topics.get(LLM_CALLS, ())
+        if isinstance(entry.data, CallClaimed)
+    )
+    for nonce, entries in claims.items():
+        if len(entries) > 1:
+            key = collaboration_of(entries[0].key) or entries[0].key
+            yield violation("R19", *entries, key=key, text=f"nonce {nonce} is of several claims")
 
 
 def r17_attempts_count_up(index: Index) -> Iterator[Violation]:

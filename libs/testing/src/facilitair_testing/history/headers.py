@@ -54,7 +54,7 @@ def _fault(entry: Entry) -> str | None:
     if envelope.seq != seq:
         return f"its header seq is {envelope.seq}, its value says {seq}"
     key = collaboration_of(entry.key)
-    if key is not None and entry.record.topic.startswith("collaboration-"):
+    if key is not None:
         tenant, collaboration = tenant_and_id(key)
         if (envelope.tenant, envelope.subject) != (tenant, collaboration):
             return f"its headers name {envelope.tenant}:{envelope.subject}"

@@ -6,6 +6,7 @@ held up for long cannot be judged from a history of a run with faults, and is no
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 from facilitair_events.envelope import header
 from facilitair_events.registry import DLQ_SUFFIX
@@ -14,6 +15,9 @@ from facilitair_messaging.ports import Record
 from facilitair_testing.history.entries import Entry, collaboration_of, grouped, violation
 from facilitair_testing.history.index import Index
 from facilitair_testing.history.types import Violation
+
+_SHORT: Final = 8
+_PART: Final = 40
 
 Origin = tuple[str, str, str]
 
@@ -75,6 +79,18 @@ def _origin(letter: Entry) -> Origin:
     return _why(letter, "topic"), _why(letter, "partition"), _why(letter, "offset")
 
 
+def _quotes(letter: Entry, value: bytes) -> bool:
+    """Whether what was added holds a part of the value; an id of a collaboration is shorter."""
+    added = [text for name, text in letter.record.headers if name.startswith(PREFIX)]
+    if any(value.strip() and value.strip() in text for text in added if len(value) > _SHORT):
+        return True
+    return any(
+        text[at : at + _PART] in value
+        for text in added
+        for at in range(max(len(text) - _PART + 1, 0))
+    )
+
+
 def _letter_fault(letter: Entry, record: Record | None) -> str | None:
     missing = [n for n in ("id", "service", "group", "error", "reason") if not _why(letter, n)]
     if missing:
@@ -88,6 +104,8 @@ def _letter_fault(letter: Entry, record: Record | None) -> str | None:
     same = (letter.record.key, letter.record.value) == (record.key or b"", record.value)
     if kept != were or not same:
         return "a dead letter is not what its record was"
+    if _quotes(letter, record.value or b""):
+        return "the headers of a dead letter quote its record"
     if _why(letter, "id") != dead_letter_id(record, group=_why(letter, "group")):
         return "a dead letter has an id of its own"
     return None

@@ -8,7 +8,7 @@ judged by what is in the log (``outcomes``), not by when it was acked.
 from collections.abc import Iterator
 
 from facilitair_events.state import CollaborationState
-from facilitair_events.topics import COLLABORATION_INBOX
+from facilitair_events.topics import COLLABORATION_INBOX, COLLABORATION_STATE
 from facilitair_messaging.ports import TopicPartition
 from facilitair_testing.history.entries import Entry, violation
 from facilitair_testing.history.index import Index
@@ -67,6 +67,14 @@ def r14_a_stub_is_left(index: Index) -> Iterator[Violation]:
             if state.status in _ENDED and _kept(state):
                 text = f"after the end the state keeps {', '.join(_kept(state))}"
                 yield violation("R14", entry, key=key, text=text)
+
+
+def r14_a_state_outlives_its_inbox(index: Index) -> Iterator[Violation]:
+    """A state is not dropped while the inbox still holds a record of its key."""
+    for entry in index.topics.get(COLLABORATION_STATE, ()):
+        if entry.record.value is None and entry.key in index.inbox:
+            text = "its state was dropped, and a record of its inbox would begin it anew"
+            yield violation("R14", entry, key=entry.key, text=text)
 
 
 def _inbox(entry: Entry) -> TopicPartition:

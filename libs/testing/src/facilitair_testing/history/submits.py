@@ -14,6 +14,7 @@ from facilitair_testing.history.index import Index
 from facilitair_testing.history.types import ClientLine, Violation
 
 _CONFLICT = 409
+_NOT_FOUND = 404
 _WANTED = {"submit": CollaborationRequested, "cancel": CancelRequested}
 
 
@@ -27,6 +28,21 @@ def i01_what_was_accepted_is_in_the_log(index: Index) -> Iterator[Violation]:
         if not any(isinstance(e.data, wanted) for e in index.inbox.get(key, ())):
             text = f"client {line.client} was told {line.status} for a {line.op}"
             yield violation("I1", key=key, text=f"{text}, and the inbox has no record of it")
+
+
+def i01_what_was_accepted_stays_known(index: Index) -> Iterator[Violation]:
+    """Nobody is told that there is no such collaboration once somebody was told that there is."""
+    accepted: set[str] = set()
+    begun: dict[str, bool] = {}
+    for line in index.history.client:
+        key = f"{line.tenant}:{line.collaboration}"
+        if line.type == "invoke":
+            begun[line.id] = key in accepted
+        elif line.op == "submit" and line.type == "ok":
+            accepted.add(key)
+        elif line.type == "fail" and line.status == _NOT_FOUND and begun.get(line.id):
+            text = f"client {line.client} was told {line.status} for a {line.op} after a 202"
+            yield violation("I1", key=key, text=text)
 
 
 def i01_nothing_accepted_is_lost(index: Index) -> Iterator[Violation]:

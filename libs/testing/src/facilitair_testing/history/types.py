@@ -49,7 +49,8 @@ class ClientLine(Struct, frozen=True, kw_only=True):
     an unknown outcome. ``id`` joins the lines of one operation.
     ``key`` is the ``Idempotency-Key``, ``body`` any text that is equal for equal bodies.
     ``client`` is one viewer: its frames of a collaboration, over all its watches in the order of
-    the lines, are one view.
+    the lines, are one view, and it watches to the end.
+    ``cursor`` is that of a 202.
     """
 
     at_ms: int
@@ -62,6 +63,7 @@ class ClientLine(Struct, frozen=True, kw_only=True):
     collaboration: str | None = None
     status: int | None = None
     body: str | None = None
+    cursor: str | None = None
     frames: tuple[Frame, ...] = ()
 
 
@@ -106,6 +108,8 @@ class Terms(Struct, frozen=True, kw_only=True):
     ``skew_ms`` is how far the clocks of the log and of the simulator are apart at most.
     ``jumps_ms`` is by how much the log's own clock jumped, as that of solo can: append times of
     different partitions say nothing of their order within that.
+    ``healed_ms`` is when the last fault was over, 0 where there was none; deadlines are not judged
+    while it is None, as after a night in which nothing ran.
     """
 
     lease_ms: int
@@ -114,3 +118,4 @@ class Terms(Struct, frozen=True, kw_only=True):
     stop_grace_ms: int = 5_000
     skew_ms: int = 0
     jumps_ms: int = 0
+    healed_ms: int | None = None

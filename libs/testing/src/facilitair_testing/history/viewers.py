@@ -26,14 +26,15 @@ class Shown(Struct):
 
 def i08_viewers_see_each_event_once(index: Index) -> Iterator[Violation]:
     """Numbers are dense, indices are dense, and nothing of an older attempt is shown."""
-    for client, key, frames in _views(index):
+    for client, key, frames in views(index):
         fault = _fault(frames) or _not_what_happened(index, key, frames=frames)
         fault = fault or _missing(index, key, frames=frames)
         if fault is not None:
             yield violation("I8", key=key, text=f"client {client}: {fault}")
 
 
-def _views(index: Index) -> Iterator[tuple[str, str, list[Frame]]]:
+def views(index: Index) -> Iterator[tuple[str, str, list[Frame]]]:
+    """``(client, collaboration, frames)`` over all connections of a client."""
     views: dict[tuple[str, str], list[Frame]] = {}
     for line in index.history.client:
         if line.op == "watch" and line.type != "invoke" and line.collaboration is not None:
