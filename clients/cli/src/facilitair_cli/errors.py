@@ -107,6 +107,16 @@ class SoloDiedError(CommandError):
         super().__init__(f"Facilitair did not start (exit code {exit_code}); see {log_file}")
 
 
+class SlowStartError(CommandError):
+    """The process that was to serve did not say in time that it does."""
+
+    def __init__(self, *, waited_s: float, log_file: Path) -> None:
+        super().__init__(
+            f"Facilitair was not ready within {waited_s:g} s and was stopped; see {log_file}."
+            " On a busy machine, try again when it has less to do"
+        )
+
+
 class NotUpError(CommandError):
     """There is no gateway to talk to."""
 

@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from facilitair_cli import simulator
-from facilitair_cli.errors import SoloDiedError, StartError
+from facilitair_cli.errors import SlowStartError, SoloDiedError, StartError
 from facilitair_cli.state_folder import StateFolder
 
 STAY: Final = b"stay\n"
@@ -73,12 +73,18 @@ class Child:
         """Whether it runs."""
         return self._process.poll() is None
 
-    async def ready(self) -> Started:
+    async def ready(self, *, within_s: float = READY_S) -> Started:
         """Wait until it serves or knows that it cannot.
 
-        Raises StartError with all its faults, and SoloDiedError when it ended without a word.
+        Raises StartError with all its faults, SoloDiedError when it ended without a word, and
+        SlowStartError when it said nothing in time; then it was stopped.
         """
-        line = await self._line()
+        try:
+            line = await self._line(within_s=within_s)
+        except TimeoutError as error:
+            await self.stop()
+            await simulator.end_orphan(self._folder)
+            raise SlowStartError(waited_s=within_s, log_file=self._log) from error
         if not line:
             await self.stop()
             await simulator.end_orphan(self._folder)
@@ -90,17 +96,15 @@ class Child:
             raise StartError(faults=said.faults)
         return said
 
-    async def _line(self) -> bytes:
-        """What it says; nothing when it ends or takes too long."""
+    async def _line(self, *, within_s: float) -> bytes:
+        """What it says; nothing when it ends. Raises TimeoutError."""
         reader = asyncio.StreamReader()
         transport, _ = await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(reader), self._process.stdout
         )
         try:
-            async with asyncio.timeout(READY_S):
+            async with asyncio.timeout(within_s):
                 return await reader.readline()
-        except TimeoutError:
-            return b""
         finally:
             transport.close()
 

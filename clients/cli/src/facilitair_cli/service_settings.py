@@ -15,9 +15,10 @@ from facilitair_llm.errors import EndpointsError
 from facilitair_llm.simulator.settings import SimulatorSettingsError
 from facilitair_llm.simulator.settings import read_settings as read_simulator_settings
 from facilitair_orchestrator.settings import OrchestratorSettings
+from facilitair_runtime.cluster import ClusterSettings
 from facilitair_runtime.errors import SettingsError
 from facilitair_runtime.log_file import LogSettings
-from facilitair_runtime.settings import load, names
+from facilitair_runtime.settings import load, names, read
 from facilitair_runtime.supervisor_settings import SupervisorSettings
 
 _OTHER_NAMES: Final = frozenset(
@@ -75,6 +76,25 @@ def read_settings(*, port: int | None) -> SoloSettings:
     if faults:
         raise StartError(faults=faults)
     return SoloSettings(**found)
+
+
+def read_fleet_settings() -> tuple[SoloSettings, ClusterSettings]:
+    """Those, and where the cluster is. Raises StartError with all faults."""
+    faults: list[str] = []
+    services: SoloSettings | None = None
+    cluster: ClusterSettings | None = None
+    try:
+        services = read_settings(port=None)
+    except StartError as error:
+        faults += error.faults
+    try:
+        cluster = read(ClusterSettings)
+        cluster.security()
+    except SettingsError as error:
+        faults += error.faults
+    if faults or services is None or cluster is None:
+        raise StartError(faults=faults)
+    return services, cluster
 
 
 def read_endpoints(environ: Mapping[str, str], *, simulator_url: str | None) -> Endpoints:

@@ -1,11 +1,12 @@
 """The log of a fleet: where its Kafka cluster is, and how a process gets in."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from facilitair_events.registry import Registry
@@ -14,6 +15,9 @@ from facilitair_messaging.security import SecuritySettings
 from facilitair_runtime.errors import SettingsError
 
 BOOTSTRAP: Final = "KAFKA_BOOTSTRAP_SERVERS"
+
+_ADDRESS: Final = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\]):([0-9]{1,5})")
+_MAX_PORT: Final = 65_535
 
 
 class ClusterSettings(BaseSettings):
@@ -46,6 +50,20 @@ class ClusterSettings(BaseSettings):
     session_timeout_s: float = Field(
         15.0, ge=1, description="A group member that was silent for so long has lost its place."
     )
+
+    @field_validator("bootstrap_servers")
+    @classmethod
+    def _addresses(cls, given: str | None) -> str | None:
+        """The client library would raise, or wait for a name that no host has."""
+        if given is None or not given.strip():
+            return None
+        addresses = [address.strip() for address in given.split(",")]
+        for address in addresses:
+            found = _ADDRESS.fullmatch(address)
+            if found is None or not 0 < int(found[1]) <= _MAX_PORT:
+                message = "must be host:port of some brokers, separated by commas"
+                raise ValueError(message)
+        return ",".join(addresses)
 
     def security(self) -> SecuritySettings:
         """What the client library is given. Raises SettingsError with what is missing."""

@@ -21,6 +21,31 @@ def test_an_empty_address_is_none(monkeypatch):
     assert read(ClusterSettings).bootstrap_servers is None
 
 
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("kafka-1:9092", "kafka-1:9092"),
+        ("kafka-1:9092, kafka_2.example:9093", "kafka-1:9092,kafka_2.example:9093"),
+        ("[::1]:9092", "[::1]:9092"),
+        ("  ", None),
+    ],
+)
+def test_brokers_are_named_by_host_and_port(monkeypatch, given, taken):
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", given)
+    assert read(ClusterSettings).bootstrap_servers == taken
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["kafka-1", "kafka-1:abc", "127.0.0.1:99999", "127.0.0.1:0", ",", "kafka-1:9092,",
+     "http://kafka-1:9092", ":9092", "::1:9092"],
+)  # fmt: skip
+def test_what_is_no_address_of_brokers_is_refused_with_its_variable(monkeypatch, given):
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", given)
+    with pytest.raises(SettingsError, match=r"KAFKA_BOOTSTRAP_SERVERS.*must be host:port"):
+        read(ClusterSettings)
+
+
 def test_security_is_passed_through(monkeypatch, tmp_path):
     authority = tmp_path / "ca.pem"
     authority.write_text("")

@@ -24,7 +24,7 @@ from facilitair_cli.fleet.needs import fetch_kafka, gateway_ports
 from facilitair_cli.fleet.table import FleetScreen
 from facilitair_cli.fleet.watching import Row, is_up, member_rows, memory_mib
 from facilitair_cli.fleet.wedges import end_wedged
-from facilitair_cli.service_settings import SoloSettings, read_endpoints, read_settings
+from facilitair_cli.service_settings import SoloSettings, read_endpoints, read_fleet_settings
 from facilitair_cli.state_folder import StateFolder
 from facilitair_events.layout import topics_dir
 from facilitair_events.registry import Registry
@@ -34,8 +34,6 @@ from facilitair_messaging.lag import topic_statuses
 from facilitair_messaging.ports import Admin
 from facilitair_native.ports import free_ports
 from facilitair_runtime.cluster import ClusterSettings, open_cluster
-from facilitair_runtime.errors import SettingsError
-from facilitair_runtime.settings import read
 from facilitair_runtime.supervisor_settings import SupervisorSettings
 
 READY_S: Final = 60.0
@@ -79,7 +77,7 @@ async def run_fleet(
     Cancelling it during the start stops what has started; later it kills what is in flight.
     Raises StartError with all that is wrong, before anything starts where that can be known.
     """
-    settings, cluster = await asyncio.to_thread(_read_settings)
+    settings, cluster = await asyncio.to_thread(read_fleet_settings)
     if cluster.bootstrap_servers is None:
         await asyncio.to_thread(fetch_kafka, os.environ, screen.say)
     gateway = settings.gateway
@@ -109,16 +107,6 @@ async def run_fleet(
                 supervisor=settings.supervisor,
             )
             await _until_stopped(fleet, stop=stop, on_ready=on_ready)
-
-
-def _read_settings() -> tuple[SoloSettings, ClusterSettings]:
-    settings = read_settings(port=None)
-    try:
-        cluster = read(ClusterSettings)
-        cluster.security()
-    except SettingsError as error:
-        raise StartError(faults=error.faults) from error
-    return settings, cluster
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from facilitair_cli.errors import AlreadyUpError
 from facilitair_cli.exits import ExitCode
@@ -15,11 +16,13 @@ from facilitair_cli.fleet.process import run_launcher
 from facilitair_cli.fleet.table import choose_fleet_screen
 from facilitair_cli.launching import Child
 from facilitair_cli.screens import note
+from facilitair_cli.service_settings import read_fleet_settings
 from facilitair_cli.solo_lock import check_not_up
 from facilitair_cli.state_folder import StateFolder, prepare
 from facilitair_cli.telling import tell_up
-from facilitair_runtime.cluster import ClusterSettings
-from facilitair_runtime.settings import read
+
+READY_S: Final = 240.0
+"""Longer than the launcher waits for its processes: it knows better which of them is late."""
 
 
 def up(folder: StateFolder, *, scale: Sequence[str], stores: str, as_json: bool) -> int:
@@ -48,11 +51,12 @@ async def up_detached(
     counts = _checked(scale, stores)
     prepare(folder)
     check_not_up(folder)
-    if read(ClusterSettings).bootstrap_servers is None:
+    _, cluster = read_fleet_settings()
+    if cluster.bootstrap_servers is None:
         # Here, where somebody sees it: the first time it takes longer than the child may.
         await asyncio.to_thread(fetch_kafka, os.environ, note)
     child = _launch(folder, counts)
-    said = await child.ready()
+    said = await child.ready(within_s=READY_S)
     if said.outcome == "locked":
         raise AlreadyUpError(pid=said.pid, url=said.url)
     tell_up(folder, url=said.url or "", pid=child.pid, as_json=as_json)
