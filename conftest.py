@@ -74,6 +74,26 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return report
 
 
+class FailuresAtOnce:
+    """Names each failed test when it fails: the summary comes minutes later."""
+
+    def __init__(self, reporter: pytest.TerminalReporter) -> None:
+        self._reporter = reporter
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Say which one it was."""
+        if report.failed:
+            self._reporter.write_line(f"\nfailed ({report.when}): {report.nodeid}", red=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell of failures where a terminal does; processes of tests have none."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if isinstance(reporter, pytest.TerminalReporter):
+        config.pluginmanager.register(FailuresAtOnce(reporter))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say loudly what did not run and why."""
     skipped = [
