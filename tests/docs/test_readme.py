@@ -15,8 +15,9 @@ FLEET = "A fleet"  # the commands of this section are run by test_fleet_commands
 NOT_RUN = {"make test"}  # it is what runs this test
 STAYS = "make up"
 FAST = {"FACILITAIR_SIMULATOR_TTFT_MS": "20", "FACILITAIR_SIMULATOR_TOKENS_PER_S": "20000"}
-# What stays up answers slowly enough that a run can be cancelled while it runs.
-SLOWER = FAST | {"FACILITAIR_SIMULATOR_TTFT_MS": "250", "FACILITAIR_GATEWAY_PORT": "0"}
+# What stays up answers slowly enough that a run can be cancelled while it runs, also when each
+# command takes seconds because the machine has other work.
+SLOWER = FAST | {"FACILITAIR_SIMULATOR_TTFT_MS": "1500", "FACILITAIR_GATEWAY_PORT": "0"}
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
