@@ -93,7 +93,8 @@ async def test_case(case, dialect, provider, build):
     for expected in case.expected:
         found = await watch(build(dialect, case.timeouts), REQUEST, on_chunk=count)
         assert found == as_told(expected, dialect)
-    assert len(provider.received) == len(case.expected)
+    # A hasty client may give up before its request arrived; none is ever repeated.
+    assert len(provider.received) <= len(case.expected)
 
 
 @each_dialect
