@@ -61,7 +61,7 @@ class Delivery:
             verdict = Verdict.MISSING if entry.hole else viewer.progress.admit(entry)
             if verdict is Verdict.MISSING:
                 log.error("events missing on the stream", partition=viewer.partition, seq=entry.seq)
-                cursor = _behind(viewer, entry)
+                cursor = behind(viewer, entry)
                 gap = self._end(
                     viewer, cursor, reason="events_missing", message=_MISSING, wire=wire
                 )
@@ -85,7 +85,7 @@ class Delivery:
         return wire.gap(cursor, reason=reason, message=message)
 
 
-def _behind(viewer: Viewer, entry: Entry) -> Cursor:
+def behind(viewer: Viewer, entry: Entry) -> Cursor:
     """Behind the last record that a viewer saw, and behind the gap: who resumes there goes on."""
     seen = viewer.progress.seq
     if entry.hole:

@@ -72,6 +72,17 @@ class ExpiredCursorError(CursorError):
         )
 
 
+class EventsMissingError(ExpiredCursorError):
+    """Events are lost, or not fit to be sent; behind ``cursor`` the record goes on."""
+
+    def __init__(self, *, cursor: str) -> None:
+        CursorError.__init__(
+            self,
+            code="events_missing",
+            message=f"events are missing here; those behind them begin at cursor={cursor}",
+        )
+
+
 class LogicUnknownError(GatewayError):
     """The catalog does not say which version of ``decide`` new collaborations keep."""
 

@@ -6,7 +6,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from facilitair_gateway.errors import ExpiredCursorError
+from facilitair_gateway.delivery import behind
+from facilitair_gateway.errors import EventsMissingError
 from facilitair_gateway.fanout import Cursor, Entry, Verdict
 from facilitair_gateway.hub import StreamHub
 from facilitair_gateway.viewer import Source, Viewer
@@ -33,12 +34,18 @@ class _Page:
         self._limit = limit
 
     def add(self, viewer: Viewer, entry: Entry) -> bool:
-        """Take an entry; False when the page is full and the entry begins the next one."""
+        """Take an entry; False when the page ends before it: full, or events are missing there.
+
+        Raises EventsMissingError where they are missing at the beginning of the page.
+        """
         if entry.seq is not None and len(self.found) == self._limit:
             return False
         verdict = Verdict.MISSING if entry.hole else viewer.progress.admit(entry)
+        if verdict is Verdict.MISSING and self.found:
+            return False
         if verdict is Verdict.MISSING:
-            raise ExpiredCursorError
+            raise EventsMissingError(cursor=str(behind(viewer, entry)))
+        viewer.resume_at = entry.offset + 1
         self.reached = Cursor(viewer.partition, entry.offset + 1, viewer.progress.seq)
         if verdict is Verdict.SEND and entry.seq is not None:
             self.found.append(

@@ -1,5 +1,10 @@
-import httpx
+import re
 
+import httpx
+from msgspec.structs import replace
+
+from facilitair_events.collaboration import StepSkipped
+from facilitair_events.envelope import instant
 from facilitair_testing.eventually import eventually
 
 DAY = 24 * 3600 * 1000
@@ -101,3 +106,43 @@ async def test_events_and_streams_are_410_once_they_have_expired(
         assert response.status_code == 410, url
         assert response.json()["code"] == "cursor_expired"
     assert (await http.get(path)).json()["status"] == "cancelled"
+
+
+async def test_r12_events_that_are_missing_end_a_page_and_the_next_one_says_where_it_goes_on(
+    submit, http, stage, orchestrator
+) -> None:
+    """One record that is not fit to be sent does not hide the others for ever."""
+    ident = (await submit())["id"]
+    path = f"/v1/collaborations/{ident}/events"
+    before = (await http.get(path)).json()["data"]
+    spoilt = stage.event(
+        ident,
+        StepSkipped(
+            collaboration=ident, seq=len(before) + 1, at=instant(0), step="x", reason="when"
+        ),
+    )
+    headers = tuple(pair for pair in spoilt.headers if pair[0] != "seq")
+    await stage.write(replace(spoilt, value=b"{\n}", headers=headers))
+    await http.post(f"/v1/collaborations/{ident}/control", json={"action": "cancel"})
+
+    async def cut_short():
+        found = (await http.get(path)).json()
+        return found if found["has_more"] else None
+
+    page = await eventually(cut_short, what="a page that ends before what is missing")
+    assert page["data"] == before
+    refused = await http.get(path, params={"cursor": page["next_cursor"]})
+    assert (refused.status_code, refused.json()["code"]) == (410, "events_missing")
+    found = re.search(r"cursor=(\S+)", refused.json()["detail"])
+    assert found
+    for step in list(orchestrator.states[ident].steps.values()):
+        if step.open:
+            await stage.report(ident, step.path, "stopped")
+
+    async def rest():
+        told = await http.get(path, params={"cursor": found[1]})
+        assert told.status_code == 200
+        return [event["data"]["seq"] for event in told.json()["data"]]
+
+    seqs = await eventually(rest, what="what lies behind it")
+    assert seqs[0] == len(before) + 1
