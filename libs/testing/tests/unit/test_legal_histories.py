@@ -5,8 +5,12 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from facilitair_events.codec import type_name
 from facilitair_events.definitions import Definition, Output, Repeat, Retry, Step
-from facilitair_events.topics import COLLABORATION_EVENTS, COLLABORATION_STREAM
+from facilitair_events.envelope import Envelope, instant, timestamp
+from facilitair_events.tenants import TenantCreated
+from facilitair_events.topics import COLLABORATION_EVENTS, COLLABORATION_STREAM, TENANTS
+from facilitair_messaging.messages import message
 from facilitair_testing.doctored_scene import Scene
 from facilitair_testing.history import judge
 from facilitair_testing.inbox import VERDICT, definition, review_loop, step
@@ -150,3 +154,14 @@ def test_what_a_stopped_owner_writes_again_is_legal() -> None:
         values = [r.value for r in history.records if r.topic == topic]
         assert len(values) > len(set(values)), f"nothing was repeated in {topic}"
     assert judge(history, lease_ms=play.run.lease_ms) == []
+
+
+def test_the_key_of_a_tenant_names_no_collaboration() -> None:
+    run = ScriptedRun()
+    data = TenantCreated(tenant="acme", created_by="me", created_at=instant(run.now_ms))
+    envelope = Envelope(
+        id="t1", type=type_name(data), source="gateway", time=timestamp(run.now_ms),
+        subject="tenant/acme", tenant="acme", project="default", actor="me", correlation="t1",
+    )  # fmt: skip
+    run.append([message(topic=TENANTS, key="acme:tenant", data=data, envelope=envelope)])
+    assert judge(run.history(), lease_ms=run.lease_ms) == []

@@ -11,11 +11,14 @@ from facilitair_events.collaboration import PublicEvent
 from facilitair_events.envelope import header
 from facilitair_events.registry import DLQ_SUFFIX
 from facilitair_events.stream import AttemptReset, AttemptStarted, Token
-from facilitair_events.topics import COLLABORATION_INBOX, COLLABORATION_STREAM
+from facilitair_events.topics import CATALOG, COLLABORATION_INBOX, COLLABORATION_STREAM, TENANTS
 from facilitair_testing.history.entries import Entry, collaboration_of, tenant_and_id, violation
 from facilitair_testing.history.index import Index
 from facilitair_testing.history.letters import letters_by_origin, origin_of
 from facilitair_testing.history.types import Violation
+
+_NOT_OF_COLLABORATIONS: Final = frozenset({CATALOG, TENANTS})
+"""Their keys have the form of a collaboration's, and name a tenant, a key or a version."""
 
 _TOKEN: Final = ["ce_type", "step", "attempt", "index"]
 
@@ -54,7 +57,7 @@ def _fault(entry: Entry) -> str | None:
     if envelope.seq != seq:
         return f"its header seq is {envelope.seq}, its value says {seq}"
     key = collaboration_of(entry.key)
-    if key is not None:
+    if key is not None and entry.record.topic not in _NOT_OF_COLLABORATIONS:
         tenant, collaboration = tenant_and_id(key)
         if (envelope.tenant, envelope.subject) != (tenant, collaboration):
             return f"its headers name {envelope.tenant}:{envelope.subject}"
