@@ -39,6 +39,10 @@ class RecordRefusedError(MessagingError):
         super().__init__(f"record for {topic!r} refused: {reason}")
 
 
+class RecordTooLargeError(RecordRefusedError):
+    """A record has more bytes than its topic takes; every other record is as welcome as before."""
+
+
 class ProduceUnknownError(MessagingError):
     """It is not known which messages of a call are in the log (R4)."""
 

@@ -15,6 +15,7 @@ from facilitair_messaging.adapters.kafka.topics import topic_config
 from facilitair_messaging.errors import (
     ProduceUnknownError,
     RecordRefusedError,
+    RecordTooLargeError,
     TopicConfigError,
     TopicDriftError,
 )
@@ -89,7 +90,7 @@ async def test_m3_a_record_the_broker_refuses_does_not_spoil_the_next(kafka_boot
         await admin.create_topics([NewTopic(spec.name, 3, 1, topic_configs=config)])
     async with opened(kafka_bootstrap, spec, create=False) as log, log.producer() as producer:
         for n in range(3):
-            with pytest.raises(RecordRefusedError) as caught:
+            with pytest.raises(RecordTooLargeError) as caught:
                 await producer.send([message(spec, 0, size=5000)])
             assert caught.value.topic == spec.name
             (ack,) = await producer.send([message(spec, 0)])

@@ -19,7 +19,6 @@ from facilitair_events.requests import (
     CancelRequested,
     CollaborationRequested,
     DescribeRequested,
-    Fault,
     ReplyTo,
 )
 from facilitair_events.topics import COLLABORATION_INBOX
@@ -30,6 +29,7 @@ from facilitair_gateway.errors import (
     UnknownCollaborationError,
 )
 from facilitair_gateway.principal import Principal
+from facilitair_gateway.refusals import refusal_of, unusable
 from facilitair_messaging.crash_points import crash_point
 from facilitair_messaging.errors import ProduceUnknownError, RecordRefusedError, ReplyTimeoutError
 from facilitair_messaging.messages import message
@@ -158,7 +158,7 @@ class Inbox:
             async with asyncio.timeout(self._timeout_s):
                 await self._producer.send([built])
         except RecordRefusedError as error:
-            raise RequestFaultsError(faults=(_unusable(str(error)),)) from error
+            raise refusal_of(error) from error
         except (TimeoutError, ProduceUnknownError) as error:
             raise AppendUnknownError(timeout_s=self._timeout_s) from error
 
@@ -167,8 +167,4 @@ def _built(key: str, request: Struct, envelope: Envelope) -> Message:  # noqa: P
     try:
         return message(topic=COLLABORATION_INBOX, key=key, data=request, envelope=envelope)
     except EncodeError as error:
-        raise RequestFaultsError(faults=(_unusable(error.reason),)) from error
-
-
-def _unusable(reason: str) -> Fault:
-    return Fault(code="request_unusable", message=f"the request cannot be recorded: {reason}")
+        raise RequestFaultsError(faults=(unusable(error.reason),)) from error

@@ -13,7 +13,9 @@ from facilitair_events.topics import COLLABORATION_INBOX
 from facilitair_gateway.errors import AppendUnknownError, NoAnswerError, RequestFaultsError
 from facilitair_gateway.inbox import Inbox
 from facilitair_gateway.principal import Principal
-from facilitair_messaging.errors import ProduceUnknownError, RecordRefusedError
+from facilitair_gateway.refusals import LogRefusesError
+from facilitair_gateway.routes.problems import problem_of
+from facilitair_messaging.errors import ProduceUnknownError, RecordRefusedError, RecordTooLargeError
 from facilitair_messaging.request_reply import open_replies
 from facilitair_observability.metrics import Metrics
 
@@ -67,11 +69,21 @@ async def test_r4_an_ambiguous_append_is_never_a_success(inbox) -> None:
             await built.cancel(WHO, "c-1", request=WISH)
 
 
-async def test_a_record_that_the_log_refuses_is_the_requests_fault(inbox) -> None:
-    error = RecordRefusedError(topic="collaboration-inbox", reason="too large")
+async def test_a_record_that_is_too_large_for_the_log_is_the_requests_fault(inbox) -> None:
+    error = RecordTooLargeError(topic="collaboration-inbox", reason="too large")
     async with inbox(FailingProducer(error)) as built:
         with pytest.raises(RequestFaultsError, match="too large"):
             await built.cancel(WHO, "c-1", request=WISH)
+
+
+async def test_m3_whatever_else_the_log_refuses_is_not_the_requests_fault(inbox) -> None:
+    error = RecordRefusedError(topic="collaboration-inbox", reason="Invalid timestamp")
+    async with inbox(FailingProducer(error)) as built:
+        with pytest.raises(LogRefusesError, match="Invalid timestamp") as caught:
+            await built.cancel(WHO, "c-1", request=WISH)
+    problem = problem_of(caught.value)
+    assert (problem.status, problem.code) == (503, "log_refuses")
+    assert problem.headers["retry-after"]
 
 
 async def test_without_an_answer_a_wish_is_taken_and_a_question_is_not_answered(inbox, log) -> None:

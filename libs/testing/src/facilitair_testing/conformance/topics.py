@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from facilitair_events.registry import TopicSpec
 from facilitair_messaging.errors import (
     RecordRefusedError,
+    RecordTooLargeError,
     TopicDriftError,
     UnknownTopicError,
 )
@@ -122,7 +123,7 @@ class TopicConformance:
     async def test_a_record_that_is_too_large_is_refused(self, harness: LogHarness) -> None:
         spec = await harness.topic()
         async with harness.log.producer() as producer:
-            with pytest.raises(RecordRefusedError) as caught:
+            with pytest.raises(RecordTooLargeError) as caught:
                 await producer.send([Message(spec.name, b"k", b"x" * (MAX_RECORD_BYTES + 1))])
             assert caught.value.topic == spec.name
             await producer.send(messages(spec, "small"))
@@ -138,8 +139,9 @@ class TopicConformance:
     async def test_sending_to_an_unknown_topic_is_refused(self, harness: LogHarness) -> None:
         spec, unknown = await harness.topic(), harness.spec(partitions=1)
         async with harness.log.producer() as producer:
-            with pytest.raises(RecordRefusedError):
+            with pytest.raises(RecordRefusedError) as caught:
                 await producer.send(messages(unknown, "a"))
+            assert not isinstance(caught.value, RecordTooLargeError)
             await producer.send(messages(spec, "b"))
         assert texts(await read_all(harness.log, spec)) == ["b"]
 

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from facilitair_events.requests import Fault
-from facilitair_gateway import errors
+from facilitair_gateway import errors, refusals
 from facilitair_gateway.api_keys import redacted
 
 log = structlog.get_logger(__name__)
@@ -157,6 +157,7 @@ _STATUS: Final[dict[type[errors.GatewayError], tuple[HTTPStatus, str]]] = {
     errors.NoSuchSocketError: (HTTPStatus.NOT_FOUND, "not_found"),
     errors.NotWebSocketError: (HTTPStatus.UPGRADE_REQUIRED, "websocket_only"),
     errors.AppendUnknownError: (HTTPStatus.SERVICE_UNAVAILABLE, "not_confirmed"),
+    refusals.LogRefusesError: (HTTPStatus.SERVICE_UNAVAILABLE, "log_refuses"),
     errors.LogSilentError: (HTTPStatus.SERVICE_UNAVAILABLE, "log_silent"),
     errors.NoAnswerError: (HTTPStatus.SERVICE_UNAVAILABLE, "no_answer"),
     errors.NotReadyError: (HTTPStatus.SERVICE_UNAVAILABLE, "not_ready"),

@@ -14,6 +14,7 @@ from facilitair_messaging.adapters.embedded.writer import Transaction, Writer
 from facilitair_messaging.errors import (
     ProduceUnknownError,
     RecordRefusedError,
+    RecordTooLargeError,
     UnknownTopicError,
 )
 from facilitair_messaging.ports import Ack, Message, Record
@@ -75,7 +76,7 @@ class EmbeddedProducer:
         limit = self._topics.spec(message.topic).max_record_bytes
         if size > limit:
             reason = f"it has {size} bytes, the topic takes {limit}"
-            raise RecordRefusedError(topic=message.topic, reason=reason)
+            raise RecordTooLargeError(topic=message.topic, reason=reason)
         return _Entry(partition, message, headers)
 
 

@@ -21,10 +21,10 @@ ACCESS_ERRORS: Final = (
     ssl.SSLError,
 )
 
+TOO_LARGE: Final = (kafka.MessageSizeTooLargeError, kafka.RecordListTooLargeError)
 # Refused for good: sending such a record again gives the same answer.
 REFUSALS: Final = (
-    kafka.MessageSizeTooLargeError,
-    kafka.RecordListTooLargeError,
+    *TOO_LARGE,
     kafka.InvalidTimestampError,
     kafka.InvalidTopicError,
     kafka.TopicAuthorizationFailedError,

@@ -9,13 +9,14 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAuthorization
 
 from facilitair_messaging.adapters.kafka.cluster import Cluster
 from facilitair_messaging.adapters.kafka.connection import Connection
-from facilitair_messaging.adapters.kafka.errors import REFUSALS, KafkaClosedError
+from facilitair_messaging.adapters.kafka.errors import REFUSALS, TOO_LARGE, KafkaClosedError
 from facilitair_messaging.adapters.kafka.session import GivenUpError, Placed, Session, ack_of
 from facilitair_messaging.adapters.kafka.topics import Topics
 from facilitair_messaging.errors import (
     MessagingError,
     ProduceUnknownError,
     RecordRefusedError,
+    RecordTooLargeError,
     TopicDriftError,
     UnknownTopicError,
 )
@@ -87,7 +88,7 @@ class KafkaProducer:
         size += sum(len(name) + len(value) for name, value in message.headers)
         if size > spec.max_record_bytes:
             reason = f"it has {size} bytes, the topic takes {spec.max_record_bytes}"
-            raise RecordRefusedError(topic=message.topic, reason=reason)
+            raise RecordTooLargeError(topic=message.topic, reason=reason)
         return Placed(message, self._topics.partition_for(message.topic, message.key))
 
     def _finished(self, sending: asyncio.Task[list[Ack]]) -> None:
@@ -107,7 +108,8 @@ class KafkaProducer:
         except REFUSALS as error:
             self._discard(session, error)
             topic = _refused(batch, acks) or batch[0].message.topic
-            raise RecordRefusedError(topic=topic, reason=_why_refused(error)) from error
+            refused = RecordTooLargeError if isinstance(error, TOO_LARGE) else RecordRefusedError
+            raise refused(topic=topic, reason=_why_refused(error)) from error
         except (KafkaError, GivenUpError, TimeoutError, OSError) as error:
             self._discard(session, error)
             raise ProduceUnknownError(topics=_topics(batch), reason=self._reason(error)) from error
