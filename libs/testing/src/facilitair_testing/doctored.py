@@ -3,15 +3,20 @@
 from collections.abc import Callable
 from functools import cache
 
+import msgspec
+from msgspec.structs import replace
+
 from facilitair_events.collaboration import PublicEvent
+from facilitair_events.ids import call_id
 from facilitair_events.stream import Token
 from facilitair_events.topics import COLLABORATION_EVENTS, COLLABORATION_STREAM
 from facilitair_testing.doctored_scene import Scene
 from facilitair_testing.doctoring import Doctor
-from facilitair_testing.history import Terms, Violation
+from facilitair_testing.history import ClientLine, Frame, Terms, Violation
 from facilitair_testing.history.entries import Entry
 from facilitair_testing.history.index import Index
 from facilitair_testing.history.judging import CHECKS, Check, judged
+from facilitair_testing.scripted_run import TENANT
 
 Spoil = Callable[[Doctor, Scene], None]
 
@@ -73,3 +78,28 @@ def chunks(doctor: Doctor, step: str, *, attempt: int) -> list[Entry]:
 def later(entry: Entry, ms: int) -> dict[str, int]:
     """The append time of a record that came so much later."""
     return {"timestamp_ms": entry.at_ms + ms}
+
+
+def the_call(ident: str, path: str, attempt: int, index: int = 0) -> str:  # noqa: PLR0917 - the order of R17
+    """The id of a call of the scene."""
+    return call_id(TENANT, ident, path, attempt, index)
+
+
+def line(**fields: object) -> ClientLine:
+    """A line of the clients' journal: a submit that was accepted, but for ``fields``."""
+    known = {
+        "at_ms": 1, "client": "c", "op": "submit", "type": "ok", "id": "x", "tenant": TENANT,
+        "status": 202,
+    }  # fmt: skip
+    return msgspec.convert(known | fields, ClientLine)
+
+
+def change_frames(  # noqa: PLR0917 - whose frames, and how
+    doctor: Doctor, ident: str, change: Callable[[list[Frame]], list[Frame]], *, part: int = 1
+) -> None:
+    """Change what the viewer of a collaboration was shown over one of its two connections."""
+    name = f"viewer-{ident}-{part}"
+    doctor.change_client(
+        lambda line: line.id == name and line.type == "ok",
+        lambda line: replace(line, frames=tuple(change(list(line.frames)))),
+    )

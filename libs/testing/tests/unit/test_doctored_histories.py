@@ -3,12 +3,10 @@
 The histories that are doctored come from the real reducer and the real codec, see ``Scene``.
 """
 
-import msgspec
 import pytest
 from msgspec.structs import replace
 
 from facilitair_events import collaboration as ev
-from facilitair_events.ids import call_id
 from facilitair_events.replies import RequestAnswered
 from facilitair_events.requests import CallReported, CollaborationRequested, Fault
 from facilitair_events.topics import (
@@ -28,10 +26,10 @@ from facilitair_events.work import (
     RunAttempt,
     StopAttempts,
 )
-from facilitair_testing.doctored import Doctored, chunks, event, later, scene
+from facilitair_testing.doctored import Doctored, chunks, event, later, line, scene, the_call
 from facilitair_testing.doctored_scene import Scene
 from facilitair_testing.doctoring import Doctor, with_headers
-from facilitair_testing.history import ClientLine, ProviderLine, judge
+from facilitair_testing.history import ProviderLine, judge
 from facilitair_testing.history.judging import CHECKS, Check
 
 INBOX, EVENTS, STREAM, STATE = (
@@ -43,18 +41,6 @@ PROMISES = ("cursors", "deadlines", "given_up", "money", "replies")
 
 DOCTORED = Doctored()
 breaks = DOCTORED.breaks
-
-
-def line(**fields: object) -> ClientLine:
-    known = {
-        "at_ms": 1, "client": "c", "op": "submit", "type": "ok", "id": "x", "tenant": "local",
-        "status": 202,
-    }  # fmt: skip
-    return msgspec.convert(known | fields, ClientLine)
-
-
-def the_call(scene: Scene, ident: str, path: str, attempt: int, index: int = 0) -> str:
-    return call_id("local", ident, path, attempt, index)
 
 
 # Sequences and ends
@@ -200,13 +186,13 @@ def a_repeat_that_is_answered_as_a_conflict(doctor: Doctor, scene: Scene) -> Non
 
 @breaks("R19")
 def a_request_without_a_claim(doctor: Doctor, scene: Scene) -> None:
-    ident = the_call(scene, scene.rich, "coder", 1, 3)
+    ident = the_call(scene.rich, "coder", 1, 3)
     doctor.provider.append(replace(doctor.provider[0], call_id=ident))
 
 
 @breaks("R19")
 def a_claim_after_its_request(doctor: Doctor, scene: Scene) -> None:
-    ident = the_call(scene, scene.rich, "coder", 1)
+    ident = the_call(scene.rich, "coder", 1)
     doctor.change_provider(ident, lambda asked: replace(asked, at_ms=asked.at_ms - 100))
 
 
@@ -217,7 +203,7 @@ def two_requests_for_one_call(doctor: Doctor, scene: Scene) -> None:
 
 @breaks("R19")
 def the_second_claimant_calls(doctor: Doctor, scene: Scene) -> None:
-    ident = the_call(scene, scene.rich, "documenter", 1)
+    ident = the_call(scene.rich, "documenter", 1)
     claim = doctor.find(LLM_CALLS, CallClaimed, call_id=ident)
     key = (claim.record.key or b"").replace(claim.data.nonce.encode(), b"earlier")
     data = replace(claim.data, nonce="earlier", incarnation="w9")
@@ -236,7 +222,7 @@ def a_request_of_a_fenced_call(doctor: Doctor, scene: Scene) -> None:
 
 @breaks("R19")
 def a_request_of_a_voided_call(doctor: Doctor, scene: Scene) -> None:
-    ident = the_call(scene, scene.voided, "a", 1)
+    ident = the_call(scene.voided, "a", 1)
     claim = doctor.find(LLM_CALLS, CallClaimed, call_id=ident)
     doctor.provider.append(replace(doctor.provider[0], call_id=ident, at_ms=claim.at_ms + 1))
 
@@ -279,13 +265,13 @@ def an_attempt_with_two_tasks(doctor: Doctor, scene: Scene) -> None:
 @breaks("R17")
 def a_report_with_a_wrong_call_id(doctor: Doctor, scene: Scene) -> None:
     report = doctor.find(INBOX, CallReported, path="documenter")
-    doctor.swap(report, replace(report.data, call_id=the_call(scene, "other", "a", 1)))
+    doctor.swap(report, replace(report.data, call_id=the_call("other", "a", 1)))
 
 
 @breaks("R17")
 def an_unknown_call_of_another_attempt(doctor: Doctor, scene: Scene) -> None:
     lost = event(doctor, ev.AttemptUnknown, scene.rich)
-    doctor.swap_event(lost, replace(lost.data, call_id=the_call(scene, scene.rich, "coder", 9)))
+    doctor.swap_event(lost, replace(lost.data, call_id=the_call(scene.rich, "coder", 9)))
 
 
 @breaks("R18")
@@ -314,7 +300,7 @@ def a_ledger_key_of_another_call(doctor: Doctor, scene: Scene) -> None:
 @breaks("R20")
 def unknown_for_a_claimant_that_renews(doctor: Doctor, scene: Scene) -> None:
     fence = doctor.find(LLM_CALLS, CallClaimed, fence=True)
-    ident = the_call(scene, scene.rich, "coder", 2)
+    ident = the_call(scene.rich, "coder", 2)
     claim = doctor.find(LLM_CALLS, CallClaimed, call_id=ident)
     renewal = CallRenewed(call_id=ident, nonce=claim.data.nonce, path="coder", attempt=2)
     key = (claim.record.key or b"").replace(b"|claim|", b"|renewal|")
@@ -336,14 +322,14 @@ def unknown_before_its_fence(doctor: Doctor, scene: Scene) -> None:
 
 @breaks("R20")
 def done_before_its_outcome_is_told(doctor: Doctor, scene: Scene) -> None:
-    ident = the_call(scene, scene.rich, "documenter", 1)
+    ident = the_call(scene.rich, "documenter", 1)
     done = doctor.find(LLM_CALLS, CallDone, call_id=ident)
     doctor.swap(done, **later(done, -50))
 
 
 @breaks("R23")
 def a_request_after_its_stop(doctor: Doctor, scene: Scene) -> None:
-    ident = the_call(scene, scene.stopped, "a", 1)
+    ident = the_call(scene.stopped, "a", 1)
     doctor.change_provider(ident, lambda asked: replace(asked, at_ms=asked.at_ms + 60_000))
 
 

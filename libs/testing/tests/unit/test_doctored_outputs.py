@@ -3,14 +3,11 @@
 The histories that are doctored come from the real reducer and the real codec, see ``Scene``.
 """
 
-from collections.abc import Callable
-
 import msgspec
 import pytest
 from msgspec.structs import replace
 
 from facilitair_events import collaboration as ev
-from facilitair_events.ids import call_id
 from facilitair_events.requests import AttemptReported, CallReported
 from facilitair_events.state import CollaborationSnapshot
 from facilitair_events.stream import AttemptReset, AttemptStarted
@@ -27,10 +24,10 @@ from facilitair_events.work import (
     RunAttempt,
     StopAttempts,
 )
-from facilitair_testing.doctored import Doctored, chunks, event, later
+from facilitair_testing.doctored import Doctored, change_frames, chunks, event, later
 from facilitair_testing.doctored_scene import Scene
 from facilitair_testing.doctoring import Doctor, with_headers, without
-from facilitair_testing.history import ClientLine, Frame
+from facilitair_testing.history import Frame
 from facilitair_testing.history.entries import Entry
 from facilitair_testing.history.judging import CHECKS, Check
 
@@ -42,18 +39,6 @@ OUTPUTS = ("outcomes", "snapshots", "streams", "viewers", "headers", "letters")
 
 DOCTORED = Doctored()
 breaks = DOCTORED.breaks
-
-
-def line(**fields: object) -> ClientLine:
-    known = {
-        "at_ms": 1, "client": "c", "op": "submit", "type": "ok", "id": "x", "tenant": "local",
-        "status": 202,
-    }  # fmt: skip
-    return msgspec.convert(known | fields, ClientLine)
-
-
-def the_call(scene: Scene, ident: str, path: str, attempt: int, index: int = 0) -> str:
-    return call_id("local", ident, path, attempt, index)
 
 
 # Commands and snapshots
@@ -191,16 +176,6 @@ def a_chunk_behind_the_completion(doctor: Doctor, scene: Scene) -> None:
 
 
 # Viewers
-
-
-def change_frames(
-    doctor: Doctor, ident: str, change: Callable[[list[Frame]], list[Frame]], part: int = 1
-) -> None:
-    name = f"viewer-{ident}-{part}"
-    doctor.change_client(
-        lambda line: line.id == name and line.type == "ok",
-        lambda line: replace(line, frames=tuple(change(list(line.frames)))),
-    )
 
 
 @breaks("I8")

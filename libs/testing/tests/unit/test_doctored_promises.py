@@ -3,14 +3,11 @@
 The histories that are doctored come from the real reducer and the real codec, see ``Scene``.
 """
 
-from collections.abc import Callable
-
 import msgspec
 import pytest
 from msgspec.structs import replace
 
 from facilitair_events import collaboration as ev
-from facilitair_events.ids import call_id
 from facilitair_events.replies import RequestAnswered
 from facilitair_events.requests import AttemptReported, CallReported, CollaborationRequested
 from facilitair_events.topics import (
@@ -24,10 +21,10 @@ from facilitair_events.work import CallDone
 from facilitair_messaging.dead_letters import Failure, dead_letter
 from facilitair_messaging.errors import UnreadableRecordError
 from facilitair_messaging.ports import Record
-from facilitair_testing.doctored import Doctored, event
+from facilitair_testing.doctored import Doctored, change_frames, event, line, the_call
 from facilitair_testing.doctored_scene import Scene
 from facilitair_testing.doctoring import Doctor
-from facilitair_testing.history import ClientLine, Frame, judge
+from facilitair_testing.history import Frame, judge
 from facilitair_testing.history.entries import Entry
 from facilitair_testing.history.judging import CHECKS, Check
 from facilitair_testing.inbox import definition, step
@@ -38,16 +35,6 @@ PROMISES = ("cursors", "deadlines", "given_up", "money", "replies")
 
 DOCTORED = Doctored()
 breaks = DOCTORED.breaks
-
-
-def change_view(
-    doctor: Doctor, ident: str, change: Callable[[list[Frame]], list[Frame]], *, part: int
-) -> None:
-    name = f"viewer-{ident}-{part}"
-    doctor.change_client(
-        lambda line: line.id == name and line.type == "ok",
-        lambda line: replace(line, frames=tuple(change(list(line.frames)))),
-    )
 
 
 def accepted(doctor: Doctor, ident: str, **fields: object) -> None:
@@ -62,24 +49,20 @@ def accepted(doctor: Doctor, ident: str, **fields: object) -> None:
 
 @breaks("I8")
 def a_viewer_that_never_sees_the_end(doctor: Doctor, scene: Scene) -> None:
-    change_view(doctor, scene.rich, lambda frames: frames[:-1], part=1)
+    change_frames(doctor, scene.rich, lambda frames: frames[:-1], part=1)
 
 
 @breaks("I8")
 def a_viewer_that_was_shown_nothing(doctor: Doctor, scene: Scene) -> None:
     for part in (0, 1):
-        change_view(doctor, scene.rich, lambda _: [], part=part)
+        change_frames(doctor, scene.rich, lambda _: [], part=part)
 
 
 @breaks("I8")
 def an_end_that_was_left_out_at_the_last_reconnect(doctor: Doctor, scene: Scene) -> None:
-    change_view(doctor, scene.rich, lambda frames: frames[:-1], part=1)
-    doctor.client.append(
-        ClientLine(
-            at_ms=1, client="viewer", op="watch", type="ok", id="late", tenant="local",
-            collaboration=scene.rich, status=200,
-        )
-    )  # fmt: skip
+    change_frames(doctor, scene.rich, lambda frames: frames[:-1], part=1)
+    late = line(client="viewer", op="watch", id="late", collaboration=scene.rich, status=200)
+    doctor.client.append(late)
 
 
 @breaks("R31")
@@ -87,7 +70,7 @@ def a_cursor_that_leads_back_over_a_reconnect(doctor: Doctor, scene: Scene) -> N
     def lead_back(frames: list[Frame]) -> list[Frame]:
         return [*frames[:-1], replace(frames[-1], id=frames[0].id)]
 
-    change_view(doctor, scene.rich, lead_back, part=0)
+    change_frames(doctor, scene.rich, lead_back, part=0)
 
 
 @breaks("R31")
@@ -96,7 +79,7 @@ def a_cursor_that_says_that_more_was_sent(doctor: Doctor, scene: Scene) -> None:
         place, _, seq = (frames[2].id or "").rpartition("-")
         return [*frames[:2], replace(frames[2], id=f"{place}-{int(seq) + 1}"), *frames[3:]]
 
-    change_view(doctor, scene.rich, claim, part=0)
+    change_frames(doctor, scene.rich, claim, part=0)
 
 
 @breaks("R31")
@@ -106,7 +89,7 @@ def a_cursor_of_another_collaboration(doctor: Doctor, scene: Scene) -> None:
     def confuse(frames: list[Frame]) -> list[Frame]:
         return [replace(frames[0], id=other.frames[0].id), *frames[1:]]
 
-    change_view(doctor, scene.rich, confuse, part=0)
+    change_frames(doctor, scene.rich, confuse, part=0)
 
 
 @breaks("I8")
@@ -219,7 +202,7 @@ def a_task_that_is_given_up_in_silence(doctor: Doctor, scene: Scene) -> None:
     """The worker says nothing, and nothing follows."""
     key = f"local:{scene.given_up}"
     reports = doctor.all(COLLABORATION_INBOX, AttemptReported)
-    dones = doctor.all(LLM_CALLS, CallDone, call_id=call_id("local", scene.given_up, "a", 1, 0))
+    dones = doctor.all(LLM_CALLS, CallDone, call_id=the_call(scene.given_up, "a", 1))
     doctor.drop(*dones, *(entry for entry in reports if entry.key == key))
     for kind in (ev.AttemptFailed, ev.StepFailed, ev.CollaborationFailed):
         doctor.drop_event(event(doctor, kind, scene.given_up))

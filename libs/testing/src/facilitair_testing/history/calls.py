@@ -11,7 +11,6 @@ from typing import Final
 import msgspec
 
 from facilitair_events.collaboration import AttemptUnknown, StepScheduled
-from facilitair_events.envelope import header
 from facilitair_events.errors import KeyFormatError
 from facilitair_events.ids import call_id
 from facilitair_events.keys import split_call_key
@@ -24,7 +23,6 @@ from facilitair_events.work import (
     CallVoided,
     LedgerTicked,
 )
-from facilitair_messaging.dead_letters import PREFIX
 from facilitair_testing.history.entries import (
     AttemptId,
     Entry,
@@ -35,6 +33,7 @@ from facilitair_testing.history.entries import (
 )
 from facilitair_testing.history.index import Index
 from facilitair_testing.history.ledgers import Call
+from facilitair_testing.history.letters import letters_by_origin, origin_of
 from facilitair_testing.history.types import Violation
 
 _KINDS: Final[dict[type, str]] = {
@@ -148,10 +147,11 @@ def r21_no_task_is_forgotten(index: Index) -> Iterator[Violation]:
         for entry in entries
         if isinstance(entry.data, AttemptReported)
     }
+    given_up = letters_by_origin(index)
     for attempt, tasks in index.tasks.items():
         committed = index.history.committed.get(tasks[0].record.tp, 0)
         done = attempt in answered or index.ledger.claimed(attempt)
-        if tasks[0].offset < committed and not done and not _dead_lettered(index, tasks[0]):
+        if tasks[0].offset < committed and not done and origin_of(tasks[0].record) not in given_up:
             text = f"attempt {attempt.attempt} of {attempt.path}: its task was committed unanswered"
             yield violation("R21", tasks[0], key=attempt.key, text=text)
 
@@ -217,13 +217,3 @@ def _request_faults(call: Call | None, *, at_ms: float, skew_ms: int) -> Iterato
 def _names(index: Index) -> dict[str, str]:
     """The collaboration of each first call that a task may lead to."""
     return {_id(a.key, a.path, a.attempt, 0): a.key for a in index.tasks}
-
-
-def _dead_lettered(index: Index, task: Entry) -> bool:
-    wanted = (task.record.topic, str(task.record.partition), str(task.offset))
-    return any(_origin(letter) == wanted for letter in index.letters)
-
-
-def _origin(letter: Entry) -> tuple[str, ...]:
-    fields = (header(letter.record.headers, PREFIX + n) for n in ("topic", "partition", "offset"))
-    return tuple((field or b"").decode() for field in fields)
