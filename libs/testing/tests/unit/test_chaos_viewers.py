@@ -116,6 +116,7 @@ async def test_a_quiet_day_is_written_down(rig: Rig) -> None:
     assert rig.lines("submit") == [("invoke", None), ("ok", 202)]
     assert rig.lines("watch") == [("invoke", None), ("ok", 200)]
     assert rig.shown() == [["collaboration.accepted", "token", "collaboration.completed"]]
+    assert [line.cursor for line in read_client_journal(rig.path) if line.cursor] == ["1-0-0"]
     assert rig.gateway.cursors == ["1-0-0"]
     assert rig.pulse.unanswered() == 0
 
