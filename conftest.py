@@ -1,10 +1,12 @@
 """Rules for every test of the repository: skips are loud, and failures where CI=true."""
 
+import logging
 import os
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from itertools import groupby
 
 import pytest
+import structlog
 from hypothesis import settings
 
 pytest_plugins = ["facilitair_testing.brokers", "facilitair_testing.crash_report"]
@@ -37,6 +39,17 @@ def _group(tests: Iterable[pytest.Item]) -> str:
     used = {name for test in tests for name in getattr(test, "fixturenames", ())}
     shared = [server for server, fixtures in _SHARED_SERVERS.items() if used & fixtures]
     return shared[0] if shared else str(tests[0].path)
+
+
+@pytest.fixture(autouse=True)
+def own_logging() -> Iterator[None]:
+    """Give each test the logging it found: one that was set up writes to what is closed by then."""
+    root, kept = logging.getLogger(), structlog.get_config()
+    handlers, level = list(root.handlers), root.level
+    yield
+    structlog.configure(**kept)
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 def skips_are_failures() -> bool:

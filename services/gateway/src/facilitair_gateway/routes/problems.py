@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from facilitair_events.requests import Fault
-from facilitair_gateway import errors, refusals
+from facilitair_gateway import errors, refusals, socket_errors
 from facilitair_gateway.api_keys import redacted
 
 log = structlog.get_logger(__name__)
@@ -150,12 +150,12 @@ _STATUS: Final[dict[type[errors.GatewayError], tuple[HTTPStatus, str]]] = {
     errors.LetterUnsureError: (HTTPStatus.SERVICE_UNAVAILABLE, "not_confirmed"),
     errors.LettersUnreadError: (HTTPStatus.SERVICE_UNAVAILABLE, "letters_unread"),
     errors.ConflictError: (HTTPStatus.CONFLICT, "conflict"),
-    errors.FrameTypeUnknownError: (HTTPStatus.BAD_REQUEST, "frame_type_unknown"),
-    errors.FrameError: (HTTPStatus.BAD_REQUEST, "frame_invalid"),
-    errors.NotSubscribedError: (HTTPStatus.BAD_REQUEST, "not_subscribed"),
-    errors.OriginForeignError: (HTTPStatus.FORBIDDEN, "origin_foreign"),
-    errors.NoSuchSocketError: (HTTPStatus.NOT_FOUND, "not_found"),
-    errors.NotWebSocketError: (HTTPStatus.UPGRADE_REQUIRED, "websocket_only"),
+    socket_errors.FrameTypeUnknownError: (HTTPStatus.BAD_REQUEST, "frame_type_unknown"),
+    socket_errors.FrameError: (HTTPStatus.BAD_REQUEST, "frame_invalid"),
+    socket_errors.NotSubscribedError: (HTTPStatus.BAD_REQUEST, "not_subscribed"),
+    socket_errors.OriginForeignError: (HTTPStatus.FORBIDDEN, "origin_foreign"),
+    socket_errors.NoSuchSocketError: (HTTPStatus.NOT_FOUND, "not_found"),
+    socket_errors.NotWebSocketError: (HTTPStatus.UPGRADE_REQUIRED, "websocket_only"),
     errors.AppendUnknownError: (HTTPStatus.SERVICE_UNAVAILABLE, "not_confirmed"),
     refusals.LogRefusesError: (HTTPStatus.SERVICE_UNAVAILABLE, "log_refuses"),
     errors.LogSilentError: (HTTPStatus.SERVICE_UNAVAILABLE, "log_silent"),

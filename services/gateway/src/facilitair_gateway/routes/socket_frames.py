@@ -7,14 +7,14 @@ import msgspec
 from msgspec import Meta, Struct
 
 from facilitair_gateway import errors
-from facilitair_gateway.errors import (
+from facilitair_gateway.identifiers import CLIENT_KEY_RULE, is_client_key
+from facilitair_gateway.routes.checks import MAX_REASON_CHARS
+from facilitair_gateway.routes.problems import problem_of
+from facilitair_gateway.socket_errors import (
     FrameInvalidError,
     FrameTypeUnknownError,
     FrameUnreadableError,
 )
-from facilitair_gateway.identifiers import CLIENT_KEY_RULE, is_client_key
-from facilitair_gateway.routes.checks import MAX_REASON_CHARS
-from facilitair_gateway.routes.problems import problem_of
 
 
 class CloseCode(IntEnum):

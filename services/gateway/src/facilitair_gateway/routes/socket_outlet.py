@@ -7,8 +7,8 @@ from typing import Final
 
 from starlette.types import Send
 
-from facilitair_gateway.errors import SocketStateError
 from facilitair_gateway.routes.socket_frames import CloseCode
+from facilitair_gateway.socket_errors import SocketStateError
 
 _REASON_BYTES: Final = 123
 """What a close frame has room for."""

@@ -15,12 +15,7 @@ from msgspec import Struct
 from starlette.types import Message, Receive, Send
 
 from facilitair_gateway.access import Access, require
-from facilitair_gateway.errors import (
-    FrameUnreadableError,
-    GatewayError,
-    KeyInvalidError,
-    NotSubscribedError,
-)
+from facilitair_gateway.errors import GatewayError, KeyInvalidError
 from facilitair_gateway.hub import StreamHub
 from facilitair_gateway.inbox import Inbox
 from facilitair_gateway.principal import Principal
@@ -38,6 +33,7 @@ from facilitair_gateway.routes.socket_frames import (
     refusal,
 )
 from facilitair_gateway.routes.socket_outlet import Outlet, State
+from facilitair_gateway.socket_errors import FrameUnreadableError, NotSubscribedError
 from facilitair_gateway.steering import cancel
 from facilitair_gateway.viewer import Viewer
 from facilitair_gateway.viewing import Place, Viewing

@@ -9,17 +9,16 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.types import Receive, Scope, Send
 
 from facilitair_gateway.api_keys import redacted
-from facilitair_gateway.errors import (
-    GatewayError,
-    NoSuchSocketError,
-    NotReadyError,
-    NotWebSocketError,
-    OriginForeignError,
-)
+from facilitair_gateway.errors import GatewayError, NotReadyError
 from facilitair_gateway.routes.guard import principal_of
 from facilitair_gateway.routes.origins import is_welcome
 from facilitair_gateway.routes.problems import problem_of, send_problem
 from facilitair_gateway.routes.socket_session import SocketParts, SocketSession
+from facilitair_gateway.socket_errors import (
+    NoSuchSocketError,
+    NotWebSocketError,
+    OriginForeignError,
+)
 
 log = structlog.get_logger(__name__)
 
