@@ -123,7 +123,7 @@ def model(_folder: StateFolder, environ: Mapping[str, str]) -> Finding:
     except (StartError, EndpointsError) as error:
         return Finding(name="model", level="fail", found="; ".join(error.faults))
     if simulated:
-        remedy = "set OPENAI_API_KEY, OPENAI_BASE_URL or OLLAMA_HOST for real answers"
+        remedy = "set a provider's key, such as OPENAI_API_KEY, or OLLAMA_HOST for real answers"
         found = f"{chosen.name}: no provider is set, so a simulator answers"
         return Finding(name="model", level="ok", found=found, remedy=remedy)
     place = endpoints.by_provider[endpoints.default_provider].base_url
