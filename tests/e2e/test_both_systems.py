@@ -16,6 +16,8 @@ OF_SOLO = {
     "test_kill.py::test_a_second_solo_on_the_same_home_is_refused",
     # Its log is read once it is stopped; histories of fleets are judged by tests/chaos.
     "test_histories.py::test_a_solo_that_was_killed_leaves_a_legal_history",
+    # About the wire to the provider, which is the same code wherever the log is.
+    "test_providers.py::test_a_key_of_anthropic_is_all_that_a_run_needs",
 }
 # What only several processes on a broker can show.
 OF_FLEETS = {
@@ -23,7 +25,9 @@ OF_FLEETS = {
     "test_fleet_outages.py",
     "test_idempotency.py",
     "test_own_cluster.py",
+    "test_refused_records.py",
     "test_slow_rebuild.py",
+    "test_stale_snapshot.py",
     "test_two_of_each.py",
     "test_both_systems.py",
 }
