@@ -2,12 +2,13 @@
 
 import logging
 import os
-from collections.abc import Generator, Iterable, Iterator
-from itertools import groupby
+from collections.abc import Generator, Iterator
+from typing import Any
 
 import pytest
 import structlog
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling
 
 pytest_plugins = ["facilitair_testing.brokers", "facilitair_testing.crash_report"]
 
@@ -16,29 +17,25 @@ settings.register_profile("facilitair", deadline=None, print_blob=True)
 settings.load_profile("facilitair")
 
 
-_SHARED_SERVERS = {
-    "kafka": {"kafka_bootstrap"},
-    "fleet": {"fleet", "locked_system", "make_system", "shared_system"},
-}
-"""Servers that live as long as a process of tests, and the fixtures that lead to them."""
+_SHARING = ("tests/e2e/", "libs/messaging/tests/integration/")
+"""Folders whose files share a fleet or a broker that lives as long as a process of tests."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file in one process, and all files that share a server in one too.
+class OneServer(LoadFileScheduling):  # type: ignore[misc] - xdist has no types
+    """Keeps a file in one process, and a folder that shares a server in one too.
 
-    Every process that needed it would start a broker or a fleet of its own.
+    Every process that needed the server would start one of its own.
     """
-    for _, found in groupby(items, key=lambda item: item.path):
-        tests = list(found)
-        for test in tests:
-            test.add_marker(pytest.mark.xdist_group(_group(tests)))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return next((folder for folder in _SHARING if file.startswith(folder)), file)
 
 
-def _group(tests: Iterable[pytest.Item]) -> str:
-    tests = list(tests)
-    used = {name for test in tests for name in getattr(test, "fixturenames", ())}
-    shared = [server for server, fixtures in _SHARED_SERVERS.items() if used & fixtures]
-    return shared[0] if shared else str(tests[0].path)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """Where tests run in several processes, this says which of them run together."""
+    return OneServer(config, log)
 
 
 @pytest.fixture(autouse=True)

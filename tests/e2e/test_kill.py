@@ -22,6 +22,7 @@ pytestmark = pytest.mark.integration
 System = SoloProcess | FleetSystem
 MakeSystem = Callable[..., System]
 TASK = "Write a function that counts the vowels of a word, with tests"
+SLOW_AT_FIRST = "[[simulator:ttft_ms=10000;times=1]]"
 
 
 class Viewer:
@@ -109,7 +110,8 @@ async def test_r20_a_lost_attempt_is_shown_and_counted_as_unknown(make_system: M
     system = make_system(ttft_ms=150)
     port = int((await system.start()).rsplit(":", 1)[1])
     async with Facilitair(system.url) as client:
-        submitted = await client.submit(TASK, workflow="answer")
+        # The call must not be over before the kill, however slow this machine is just now.
+        submitted = await client.submit(f"{TASK} {SLOW_AT_FIRST}", workflow="answer")
         viewer = Viewer(client, submitted.id)
         viewing = asyncio.create_task(viewer.run())
         await eventually(system.requests, what="the request")
