@@ -21,7 +21,7 @@ _SHARING = ("tests/e2e/", "libs/messaging/tests/integration/")
 """Folders whose files share a fleet or a broker that lives as long as a process of tests."""
 
 
-class OneServer(LoadFileScheduling):  # type: ignore[misc] - xdist has no types
+class OneServer(LoadFileScheduling):  # type: ignore[misc]  # it has no types
     """Keeps a file in one process, and a folder that shares a server in one too.
 
     Every process that needed the server would start one of its own.
