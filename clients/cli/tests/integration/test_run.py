@@ -102,7 +102,7 @@ async def test_newer_state_is_refused(machine):
 
 
 async def test_an_interrupt_without_a_terminal_leaves_and_watch_goes_on(machine):
-    machine.pace(ttft_ms=0, tokens_per_s=150)
+    machine.pace(ttft_ms=0, tokens_per_s=12)
     process = machine.start("run", "--json", "--workflow", "answer", "What is a log?")
     lines = until(process, "token")
     process.send_signal(signal.SIGINT)
