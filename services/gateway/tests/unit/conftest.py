@@ -89,6 +89,7 @@ class Orchestrator:
 
 def event_copy(collaboration: str, event: Any, *, tenant: str = "local") -> Message:
     about = envelope(event, subject=collaboration, ident=f"{event.seq}", seq=event.seq)
+    about = msgspec.structs.replace(about, tenant=tenant)
     key = collaboration_key(tenant, collaboration)
     return message(topic=COLLABORATION_STREAM, key=key, data=event, envelope=about)
 
