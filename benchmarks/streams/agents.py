@@ -12,11 +12,11 @@ import uvloop
 from prometheus_client import CollectorRegistry
 
 from benchmarks.streams.load import (
+    READ_PAUSE_S,
     Load,
     collaborations,
     due,
     now_us,
-    read_pause_s,
     shares,
     token,
 )
@@ -75,7 +75,7 @@ async def _write(writer: TokenWriter, streams: list[AttemptStream], *, load: Loa
         for number, count in shares(load, first=given, last=wanted):
             writer.write(streams[number], text * count)
         given = wanted
-        await asyncio.sleep(read_pause_s())
+        await asyncio.sleep(READ_PAUSE_S)
     return given
 
 
@@ -106,4 +106,3 @@ async def _main(bootstrap: str, load: Load) -> None:
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as _runner:
         _runner.run(_main(sys.argv[1], Load.loads(sys.argv[2])))
-    sys.stdout.flush()

@@ -12,7 +12,7 @@ WARM_UP_S = 1.0
 """The first second is left out of latencies: connections and caches are cold."""
 
 _WRAP_US = 10**7
-_READ_S = 0.001
+READ_PAUSE_S = 0.001
 """A socket of a model is read about so often: what came since is one read."""
 
 
@@ -73,8 +73,3 @@ def shares(load: Load, *, first: int, last: int) -> Iterator[tuple[int, int]]:
     for place in range(min(load.streams, last - first)):
         number = (start + place) % load.streams
         yield number, rounds + (place < rest)
-
-
-def read_pause_s() -> float:
-    """Between two reads of an agent's sockets."""
-    return _READ_S

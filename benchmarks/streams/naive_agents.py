@@ -12,7 +12,7 @@ import uvloop
 from aiokafka import AIOKafkaProducer
 from pydantic import BaseModel
 
-from benchmarks.streams.load import Load, collaborations, due, now_us, read_pause_s, token
+from benchmarks.streams.load import READ_PAUSE_S, Load, collaborations, due, now_us, token
 from benchmarks.streams.naive_topic import NAIVE_TOPIC
 from benchmarks.streams.talking import tell, wait_for_go
 
@@ -59,7 +59,7 @@ async def offer(bootstrap: str, load: Load) -> dict[str, float]:
         given = wanted
         while acks and acks[0].done():
             acks.popleft().result()
-        await asyncio.sleep(read_pause_s())
+        await asyncio.sleep(READ_PAUSE_S)
     await asyncio.gather(*acks)
     spent_s = time.process_time() - cpu_s
     await producer.stop()

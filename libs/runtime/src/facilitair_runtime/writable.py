@@ -1,20 +1,11 @@
 """A log that notes whether what is sent to it arrives: half of a service's readiness (D12)."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Sequence
 
 from facilitair_messaging.errors import RecordRefusedError
-from facilitair_messaging.ports import (
-    Ack,
-    Admin,
-    GroupConsumer,
-    Log,
-    Message,
-    OnPartitions,
-    Producer,
-    Reader,
-)
+from facilitair_messaging.ports import Ack, Log, Message, Producer
+from facilitair_messaging.wrapped import WrappedLog
 
 
 class Writable:
@@ -43,43 +34,11 @@ class Writable:
         self._failed_at = now
 
 
-class WatchedLog:
+class WatchedLog(WrappedLog):
     """A ``Log`` whose producers tell a ``Writable`` what becomes of their sends."""
 
     def __init__(self, log: Log, writable: Writable) -> None:
-        self._log = log
-        self._writable = writable
-
-    @asynccontextmanager
-    async def producer(self) -> AsyncIterator[Producer]:
-        async with self._log.producer() as producer:
-            yield _WatchedProducer(producer, self._writable)
-
-    def consumer(
-        self,
-        *,
-        group: str,
-        topics: Sequence[str],
-        member: str,
-        on_assigned: OnPartitions,
-        on_revoked: OnPartitions,
-    ) -> AbstractAsyncContextManager[GroupConsumer]:
-        return self._log.consumer(
-            group=group,
-            topics=topics,
-            member=member,
-            on_assigned=on_assigned,
-            on_revoked=on_revoked,
-        )
-
-    def reader(self) -> AbstractAsyncContextManager[Reader]:
-        return self._log.reader()
-
-    def admin(self) -> Admin:
-        return self._log.admin()
-
-    def partition_for(self, topic: str, key: bytes) -> int:
-        return self._log.partition_for(topic, key)
+        super().__init__(log, lambda producer: _WatchedProducer(producer, writable))
 
 
 class _WatchedProducer:

@@ -1,64 +1,18 @@
 """A log that changes records on their way into it, for tests of what readers do then."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Sequence
 
-from facilitair_messaging.ports import (
-    Ack,
-    Admin,
-    GroupConsumer,
-    Log,
-    Message,
-    OnPartitions,
-    Producer,
-    Reader,
-)
+from facilitair_messaging.ports import Ack, Log, Message, Producer
+from facilitair_messaging.wrapped import WrappedLog
 
 Spoil = Callable[[Sequence[Message]], Sequence[Message]]
 
 
-class SpoilingLog:
+class SpoilingLog(WrappedLog):
     """A log whose producers write what ``spoil`` makes of each batch; all else is as it was."""
 
     def __init__(self, log: Log, spoil: Spoil) -> None:
-        self._log = log
-        self._spoil = spoil
-
-    @asynccontextmanager
-    async def producer(self) -> AsyncIterator[Producer]:
-        """A producer that spoils."""
-        async with self._log.producer() as producer:
-            yield _SpoilingProducer(producer, self._spoil)
-
-    def consumer(
-        self,
-        *,
-        group: str,
-        topics: Sequence[str],
-        member: str,
-        on_assigned: OnPartitions,
-        on_revoked: OnPartitions,
-    ) -> AbstractAsyncContextManager[GroupConsumer]:
-        """As the log's."""
-        return self._log.consumer(
-            group=group,
-            topics=topics,
-            member=member,
-            on_assigned=on_assigned,
-            on_revoked=on_revoked,
-        )
-
-    def reader(self) -> AbstractAsyncContextManager[Reader]:
-        """As the log's."""
-        return self._log.reader()
-
-    def admin(self) -> Admin:
-        """As the log's."""
-        return self._log.admin()
-
-    def partition_for(self, topic: str, key: bytes) -> int:
-        """As the log's."""
-        return self._log.partition_for(topic, key)
+        super().__init__(log, lambda producer: _SpoilingProducer(producer, spoil))
 
 
 class _SpoilingProducer:
