@@ -64,3 +64,8 @@ class Dialect(Struct, frozen=True, kw_only=True):
     build_parser: Callable[[], EventParser]
     build_decoder: Callable[[Asked], StreamDecoder]
     request_id_headers: tuple[str, ...] = ()
+
+
+def bearer(api_key: str | None) -> dict[str, str]:
+    """The header that most providers take a key in; none without a key."""
+    return {} if api_key is None else {"Authorization": f"Bearer {api_key}"}

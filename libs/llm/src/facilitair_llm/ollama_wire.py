@@ -9,7 +9,7 @@ from facilitair_llm.calls import (
     ToolCallDelta,
     Usage,
 )
-from facilitair_llm.dialects import Asked, Dialect
+from facilitair_llm.dialects import Asked, Dialect, bearer
 from facilitair_llm.documents import (
     JsonObject,
     count,
@@ -128,16 +128,12 @@ def _build_decoder(asked: Asked) -> ChatLinesDecoder:
     )
 
 
-def _headers(api_key: str | None) -> dict[str, str]:
-    return {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
-
-
 OLLAMA_CHAT = Dialect(
     name="ollama-chat",
     path="/api/chat",
     options=OllamaOptions,
     encode=encode_request,
-    headers=_headers,
+    headers=bearer,
     build_parser=LineParser,
     build_decoder=_build_decoder,
 )

@@ -9,7 +9,7 @@ from facilitair_llm.calls import (
     ToolCallDelta,
     Usage,
 )
-from facilitair_llm.dialects import Asked, Dialect
+from facilitair_llm.dialects import Asked, Dialect, bearer
 from facilitair_llm.documents import JsonObject, count, load_object, malformed
 from facilitair_llm.errors import ProviderError
 from facilitair_llm.framing import Event
@@ -195,16 +195,12 @@ def _build_decoder(asked: Asked) -> ChatStreamDecoder:
     )
 
 
-def _headers(api_key: str | None) -> dict[str, str]:
-    return {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
-
-
 OPENAI_CHAT = Dialect(
     name="openai-chat",
     path="/chat/completions",
     options=OpenAIOptions,
     encode=encode_request,
-    headers=_headers,
+    headers=bearer,
     build_parser=SseParser,
     build_decoder=_build_decoder,
     request_id_headers=("x-request-id", "x-generation-id"),
