@@ -117,10 +117,14 @@ async def test_r31_a_viewer_goes_on_at_the_other_gateway(fleet: FleetProcess) ->
     assert [frame.data for frame in rest] == [frame.data for frame in whole[half + 1 :]]
 
 
-def test_status_and_topics_tell_of_the_fleet(fleet: FleetProcess) -> None:
-    told = fleet.command("status", "--json")
-    assert told.returncode == 0, told.stdout
-    status = json.loads(told.stdout)
+async def test_status_and_topics_tell_of_the_fleet(fleet: FleetProcess) -> None:
+    # Ready again only after the next look at the log: the broker was killed above.
+    await eventually(
+        lambda: fleet.command("status", "--json").returncode == 0,
+        timeout_s=60,
+        what="a fleet that is ready",
+    )
+    status = json.loads(fleet.command("status", "--json").stdout)
     assert (status["mode"], status["pid"]) == ("fleet", fleet.pid)
     assert {service["service"] for service in status["services"] if service["ready"]} == {
         f"{service}-{number}" for service in SERVICES for number in (0, 1)
