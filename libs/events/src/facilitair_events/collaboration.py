@@ -4,16 +4,12 @@ These are kept for ever: what users or models wrote stands in ``Personal`` field
 ``actor`` is an id, never a name or an address.
 """
 
-from datetime import datetime
-from typing import Annotated
+from msgspec import Struct
 
-from msgspec import Meta, Struct
-
+from facilitair_events.instants import Instant
 from facilitair_events.numbers import Amount, Count, Ordinal, Seconds, check_amounts
 from facilitair_events.requests import Fault, Usage
 from facilitair_events.text import Personal, Text
-
-Instant = Annotated[datetime, Meta(tz=True)]
 
 
 class PublicEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -64,12 +60,16 @@ class CollaborationRefused(PublicEvent, frozen=True, kw_only=True, omit_defaults
 
 
 class CollaborationCompleted(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):
-    """Terminal. The result is what ``attempt`` of ``step`` gave; null when that was skipped."""
+    """Terminal. The result is what ``attempt`` of ``step`` gave; null when that was skipped.
+
+    ``partial_steps`` are the paths of those whose answers are not whole.
+    """
 
     duration_ms: Count
     totals: Totals
     step: str | None = None
     attempt: Ordinal | None = None
+    partial_steps: tuple[str, ...] = ()
 
 
 class CollaborationFailed(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):
@@ -106,6 +106,7 @@ class StepScheduled(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):
     attempt: Ordinal
     model: str
     reason: str = "first"
+    provider: str | None = None
 
 
 class StepStarted(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):
@@ -121,6 +122,7 @@ class StepCompleted(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):
     An agent's answer is the ``output`` of the ``attempt.completed`` that names ``attempt``.
     A group counts its iterations.
     ``exhausted`` says that a group ended because of ``max`` while its ``until`` was still false.
+    ``partial`` is the code of the fault that left the answer unfinished.
     """
 
     step: str
@@ -128,6 +130,7 @@ class StepCompleted(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):
     attempt: Ordinal | None = None
     iterations: Count | None = None
     exhausted: bool = False
+    partial: str | None = None
 
 
 class StepFailed(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):
@@ -146,7 +149,10 @@ class StepSkipped(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class AttemptCompleted(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):
-    """An attempt gave the step's answer; ``output`` is its authoritative text."""
+    """An attempt gave the step's answer; ``output`` is its authoritative text.
+
+    ``partial`` is the code of the fault that left it unfinished; the step takes it as it is.
+    """
 
     step: str
     agent: str
@@ -156,6 +162,7 @@ class AttemptCompleted(PublicEvent, frozen=True, kw_only=True, omit_defaults=Tru
     model: str | None = None
     finish_reason: str | None = None
     duration_ms: Count | None = None
+    partial: str | None = None
 
 
 class AttemptFailed(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):
@@ -167,6 +174,8 @@ class AttemptFailed(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):
     fault: Fault
     totals: Totals
     retry_at: Instant | None = None
+    model: str | None = None
+    provider: str | None = None
 
 
 class AttemptUnknown(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):

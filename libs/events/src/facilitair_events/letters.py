@@ -6,7 +6,7 @@ Of the actions on one letter the first decides what it is; later ones are its hi
 
 from msgspec import Struct
 
-from facilitair_events.collaboration import Instant
+from facilitair_events.instants import Instant
 from facilitair_events.numbers import Count, Ordinal
 
 

@@ -19,6 +19,9 @@ Ordinal = Annotated[int, Meta(ge=1, le=_MAX)]
 Seconds = Annotated[float, Meta(ge=0)]
 """A duration."""
 
+Share = Annotated[float, Meta(ge=0, le=1)]
+"""A part of a whole."""
+
 Amount = Annotated[
     Decimal, Meta(extra_json_schema={"pattern": r"^[0-9]+(\.[0-9]+)?(E[+-]?[0-9]+)?$"})
 ]

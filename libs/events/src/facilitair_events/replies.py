@@ -4,7 +4,8 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from facilitair_events.collaboration import Instant, Totals
+from facilitair_events.collaboration import Totals
+from facilitair_events.instants import Instant
 from facilitair_events.numbers import Count, Ordinal
 from facilitair_events.requests import CallOutcome, Fault
 from facilitair_events.text import Text

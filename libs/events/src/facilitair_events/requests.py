@@ -37,12 +37,20 @@ class ReplyTo(Struct, frozen=True, kw_only=True):
 
 
 class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Tokens of one call or of a sum of calls, as the provider counts them."""
+    """Tokens of one call or of a sum of calls, as the provider counts them.
+
+    Cached tokens and those written to a cache are among the input tokens, those written for an hour
+    among the written ones, reasoning tokens among the output tokens.
+    ``estimated`` says that some of the counts are our own, because the provider told none.
+    """
 
     input_tokens: Count = 0
     output_tokens: Count = 0
     cached_input_tokens: Count = 0
     reasoning_tokens: Count = 0
+    cache_write_tokens: Count = 0
+    cache_write_1h_tokens: Count = 0
+    estimated: bool = False
 
 
 class CollaborationRequested(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -36,7 +36,11 @@ class StepState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``open`` is the attempt that may still report, or 0.
     ``completed_seq`` is the seq of its ``step.completed``.
     ``overdue`` says that the open attempt took too long and was asked to stop.
-    ``failures``, ``lost`` and ``corrections`` count against the step's retry limits.
+    ``failures``, ``lost`` and ``corrections`` count against the step's retry limits,
+    ``extensions`` against that of its ``endings``.
+    ``began_ms`` is when its first attempt was scheduled; 0 where nobody noted it.
+    ``model_index``, ``continued`` and ``max_output_tokens`` are for the next attempt.
+    ``partial`` says why the output is not a whole answer.
     """
 
     path: str
@@ -54,6 +58,12 @@ class StepState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     completed_seq: Count = 0
     output: StepOutput | None = None
     fault: Fault | None = None
+    extensions: Count = 0
+    began_ms: Count = 0
+    model_index: Count = 0
+    continued: Text | None = None
+    max_output_tokens: Ordinal | None = None
+    partial: str | None = None
 
 
 class CallState(Struct, frozen=True, kw_only=True, omit_defaults=True):

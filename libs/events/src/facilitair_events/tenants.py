@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from facilitair_events.collaboration import Instant
+from facilitair_events.instants import Instant
 
 
 class TenantCreated(Struct, frozen=True, kw_only=True, omit_defaults=True):

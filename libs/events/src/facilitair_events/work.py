@@ -45,6 +45,9 @@ class RunAttempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``path`` is the step's path with iteration numbers, ``step`` its id.
     ``outputs`` holds the latest output of every step id that was complete when this was decided.
+    ``model_index`` says which of the agent's models is asked.
+    ``continued`` is the beginning of the answer, from earlier attempts: the model goes on from it.
+    ``max_output_tokens`` stands in for the agent's own limit.
     """
 
     collaboration: str
@@ -64,6 +67,9 @@ class RunAttempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     finished: tuple[FinishedCall, ...] = ()
     correction: Correction | None = None
     priority: Literal["interactive", "batch"] = "interactive"
+    model_index: Count = 0
+    continued: Text | None = None
+    max_output_tokens: Ordinal | None = None
 
 
 class AttemptRef(Struct, frozen=True):

@@ -69,8 +69,8 @@ def _leaf(kind: inspect.Type) -> st.SearchStrategy:
             return st.sampled_from(values)
         case inspect.IntType(ge=low, le=high):
             return st.integers(low, high)
-        case inspect.FloatType(ge=low):
-            return st.floats(min_value=low, allow_nan=False, allow_infinity=False)
+        case inspect.FloatType(ge=low, le=high):
+            return st.floats(low, high, allow_nan=False, allow_infinity=False)
     return next(strategy for known, strategy in LEAVES if isinstance(kind, known))
 
 
