@@ -149,8 +149,10 @@ def test_r37_public_events_hold_free_text_only_in_personal_fields():
     names_only = {
         "CollaborationAccepted": {"workflow", "workflow_version", "definition_digest", "project"},
         "AttemptUnknown": {"call_id"},
-        "StepScheduled": {"reason", "model"},
-        "AttemptCompleted": {"model", "finish_reason"},
+        "StepScheduled": {"reason", "model", "provider"},
+        "StepCompleted": {"partial"},
+        "AttemptCompleted": {"model", "finish_reason", "partial"},
+        "AttemptFailed": {"model", "provider"},
         "StepSkipped": {"reason"},
     }
     for struct in filter(lambda s: issubclass(s, PublicEvent), TYPES.values()):
