@@ -23,6 +23,7 @@ from facilitair_llm.dialect_registry import load_dialect
 from facilitair_llm.errors import CatalogError, EndpointsError
 from facilitair_llm.model_files import BUILT_IN_DIALECTS, ModelFile
 from facilitair_llm.providers import HttpChat, Timeouts, no_extra_headers, simulator_headers
+from facilitair_llm.sealing import MasterKeys, read_master_keys
 from facilitair_llm.secret import Secret, read_key
 from facilitair_llm.urls import is_loopback, url_problem
 
@@ -59,11 +60,13 @@ class Endpoints(Struct, frozen=True, kw_only=True):
     """The providers that are set up, and what an agent uses that names no model.
 
     `default_model` is None when the environment names none: the catalog's default counts then.
+    `master_keys` open the keys that tenants brought themselves.
     """
 
     by_provider: dict[str, Endpoint]
     default_provider: str
     default_model: str | None = None
+    master_keys: MasterKeys = MasterKeys()
 
 
 def needs_simulator(env: Mapping[str, str], *, directory: Path | None = None) -> bool:
@@ -114,6 +117,7 @@ def resolve_endpoints(
     if simulator_url is not None:
         base_url = f"{simulator_url.rstrip('/')}/v1"
         found.append(Endpoint(provider=SIMULATOR, base_url=base_url))
+    master_keys = read_master_keys(env, faults=faults)
     by_provider = {endpoint.provider: endpoint for endpoint in found if endpoint is not None}
     known = sorted({*BUILT_IN_DIALECTS, *files})
     if chosen is not None and chosen not in known:
@@ -128,6 +132,7 @@ def resolve_endpoints(
         by_provider=by_provider,
         default_provider=chosen or next(iter(by_provider)),
         default_model=_value(env, "FACILITAIR_MODEL"),
+        master_keys=master_keys,
     )
 
 

@@ -92,3 +92,11 @@ class DialectError(LlmError):
         self.name = name
         self.problem = problem
         super().__init__(f"dialect {name!r}: {problem}")
+
+
+class SealError(LlmError):
+    """A credential cannot be sealed or opened; `problem` says why and quotes nothing of it."""
+
+    def __init__(self, *, problem: str) -> None:
+        self.problem = problem
+        super().__init__(f"the credential cannot be used: {problem}")

@@ -131,6 +131,16 @@ def test_a_key_is_in_no_repr():
         msgspec.json.encode(endpoints)
 
 
+def test_master_keys_are_read_and_their_faults_told_beside_the_others():
+    env = {"OPENAI_BASE_URL": "nonsense", "FACILITAIR_MASTER_KEY": "short"}
+    assert [fault.partition(":")[0] for fault in faults_of(env)] == list(env)
+    env = {"OPENAI_API_KEY": "sk-1", "FACILITAIR_MASTER_KEY": "ab" * 32}
+    endpoints = resolve_endpoints(env, None)
+    assert len(endpoints.master_keys.ids) == 1
+    assert "abab" not in repr(endpoints)
+    assert resolve_endpoints({"OPENAI_API_KEY": "sk-1"}, None).master_keys.ids == ()
+
+
 async def test_only_the_simulator_is_told_who_calls(provider):
     async with build_session() as session:
         for name in ("openai", "ollama", "simulator"):

@@ -17,6 +17,9 @@ SHARED_NAMES: Final = frozenset(
         "LOG_SYNCHRONOUS",
         "PROVIDER",
         "MODEL",
+        "MASTER_KEY",
+        "MASTER_KEY_FILE",
+        "LOCAL_ONLY",
         "TESTING",
         "CRASH_AT",
     )
