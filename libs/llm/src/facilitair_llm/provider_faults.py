@@ -116,14 +116,14 @@ def parse_retry_after(headers: Mapping[str, str]) -> float | None:
     A date is compared with the response's own `Date`, so that no clock of ours counts.
     Header names are compared as the mapping compares them.
     """
-    milliseconds = _finite_number(headers.get("Retry-After-Ms", ""))
+    milliseconds = finite_number(headers.get("Retry-After-Ms", ""))
     if milliseconds is not None:
         return _capped(milliseconds / 1000)
     value = headers.get("Retry-After", "").strip()
-    seconds = _finite_number(value)
+    seconds = finite_number(value)
     if seconds is not None:
         return _capped(seconds)
-    until, sent = _parse_date(value), _parse_date(headers.get("Date", ""))
+    until, sent = parse_date(value), parse_date(headers.get("Date", ""))
     if until is None or sent is None:
         return None
     return _capped((until - sent).total_seconds())
@@ -159,7 +159,8 @@ def _parse_object(body: bytes) -> dict[str, object] | None:
     return document if isinstance(document, dict) else None
 
 
-def _parse_date(value: str) -> datetime | None:
+def parse_date(value: str) -> datetime | None:
+    """Return the moment that a header names as HTTP does; None for anything else."""
     try:
         moment = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
@@ -167,7 +168,8 @@ def _parse_date(value: str) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _finite_number(text: str) -> float | None:
+def finite_number(text: str) -> float | None:
+    """Return the number that a text is; None for anything else."""
     try:
         number = float(text)
     except ValueError:
