@@ -1,59 +1,76 @@
-"""From an append to the reader that waits for it, on the embedded log."""
+"""One hop of the log: from an append to the reader that waits for it."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import uvloop
 
+from benchmarks.bench import Bench
 from benchmarks.readings import Reading, percentile
 from facilitair_events.layout import topics_dir
 from facilitair_events.registry import Registry
 from facilitair_events.topics import COLLABORATION_STREAM
 from facilitair_messaging.adapters.embedded import EmbeddedLog
-from facilitair_messaging.ports import Message, Producer, Reader, TopicPartition
+from facilitair_messaging.ports import Log, Message, Producer, Reader, TopicPartition
+from facilitair_runtime.cluster import ClusterSettings, open_cluster
 
 GOAL_MS = 1.0
 RECORDS = 1000
+WARM_UP = 100
 PAUSE_S = 0.002
 KEY = b"local:benchmark"
 VALUE = b'{"step":"coder","attempt":1,"agent":"coder","index":1,"text":" token"}'
 
 
-def measure() -> list[Reading]:
+def measure(bench: Bench) -> list[Reading]:
     """One record at a time, 500 a second at most, as a single agent writes."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        took_ms = runner.run(_measure())
-    return [
-        Reading("append to reader, p50", percentile(took_ms, 0.5), "ms", GOAL_MS),
-        Reading("append to reader, p99", percentile(took_ms, 0.99), "ms"),
-    ]
+    logs = {
+        "embedded log": open_registered_log(bench.fresh()),
+        "Kafka": open_registered_cluster(bench.kafka().address),
+    }
+    found = []
+    for name, log in logs.items():
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            took_ms = runner.run(hops_ms(log, records=bench.pick(RECORDS, quick=20)))
+        goal = GOAL_MS if name == "embedded log" else None
+        found += [
+            Reading(f"hop, {name}: append to reader, p50", percentile(took_ms, 0.5), "ms", goal),
+            Reading(f"hop, {name}: append to reader, p99", percentile(took_ms, 0.99), "ms"),
+        ]
+    return found
 
 
 @asynccontextmanager
-async def open_registered_log(folder: Path) -> AsyncIterator[EmbeddedLog]:
-    """A log with all topics, on a file of its own."""
+async def open_registered_log(folder: Path) -> AsyncIterator[Log]:
+    """An embedded log with all topics, on a file of its own."""
     registry = Registry.load(topics_dir())
     async with EmbeddedLog.open(folder / "log.db", registry.topics) as log:
         await log.admin().ensure_topics(registry.topics.values())
         yield log
 
 
-async def _measure() -> list[float]:
-    with TemporaryDirectory(prefix="facilitair-bench-") as name:
-        async with (
-            open_registered_log(Path(name)) as log,
-            log.producer() as producer,
-            log.reader() as reader,
-        ):
-            place = TopicPartition(
-                COLLABORATION_STREAM, log.partition_for(COLLABORATION_STREAM, KEY)
-            )
-            reader.assign({place: 0})
-            return [await _one(producer, reader) for _ in range(RECORDS)]
+@asynccontextmanager
+async def open_registered_cluster(bootstrap: str) -> AsyncIterator[Log]:
+    """A cluster whose topics are there, as a service of a fleet opens it."""
+    registry = Registry.load(topics_dir())
+    settings = ClusterSettings(bootstrap_servers=bootstrap)
+    async with open_cluster(
+        bootstrap, registry, settings=settings, client_id="benchmarks"
+    ) as log:
+        yield log
+
+
+async def hops_ms(opening: AbstractAsyncContextManager[Log], *, records: int) -> list[float]:
+    """How long each record took; the first ones, which find everything cold, are left out."""
+    async with opening as log, log.producer() as producer, log.reader() as reader:
+        number = log.partition_for(COLLABORATION_STREAM, KEY)
+        place = TopicPartition(COLLABORATION_STREAM, number)
+        reader.assign(await log.admin().end_offsets([place]))
+        took_ms = [await _one(producer, reader) for _ in range(WARM_UP + records)]
+    return took_ms[WARM_UP:]
 
 
 async def _one(producer: Producer, reader: Reader) -> float:

@@ -4,10 +4,11 @@ import os
 import platform
 import sqlite3
 import subprocess
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-PACKAGES = ("aiohttp", "msgspec", "uvloop", "uvicorn")
+PACKAGES = ("aiohttp", "aiokafka", "msgspec", "uvloop", "uvicorn")
 GIB = 1024**3
 
 
@@ -16,18 +17,18 @@ def machine(root: Path) -> dict[str, str]:
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GIB
     return {
         "commit": _commit(root),
+        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "machine": f"{os.cpu_count()} cores, {_processor()}, {memory:.0f} GiB",
         "system": f"{platform.system()} {platform.release()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "libraries": ", ".join(f"{name} {version(name)}" for name in PACKAGES)
         + f", SQLite {sqlite3.sqlite_version}",
-        "load before": load(),
     }
 
 
-def load() -> str:
-    """Load averages of the last 1, 5 and 15 minutes: what else ran on the machine."""
-    return " ".join(f"{value:.2f}" for value in os.getloadavg())
+def load() -> float:
+    """Load average of the last minute: what else ran on the machine."""
+    return os.getloadavg()[0]
 
 
 def _commit(root: Path) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 _OUTER = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "VIRTUAL_ENV", "TASK", "WORKFLOW")
-_OURS = ("FACILITAIR_", "OPENAI_", "OLLAMA_")
+_OURS = ("ANTHROPIC_", "FACILITAIR_", "KAFKA_", "OLLAMA_", "OPENAI_")
 _NS = 1e9
 
 
@@ -66,3 +66,9 @@ def run_make(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
+
+
+def rss_kb(pid: int) -> int:
+    """Memory of a process that is in use now, in units of 1,000 bytes."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") // 1000

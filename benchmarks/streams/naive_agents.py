@@ -63,7 +63,7 @@ async def offer(bootstrap: str, load: Load) -> dict[str, float]:
     await asyncio.gather(*acks)
     spent_s = time.process_time() - cpu_s
     await producer.stop()
-    return {"sent": given, "records": given, "sends": given, "cpu_s": spent_s}
+    return {"sent": given, "records": given, "cpu_s": spent_s}
 
 
 async def _main(bootstrap: str, load: Load) -> None:

@@ -4,15 +4,13 @@ from collections import Counter
 
 import pytest
 
-from benchmarks.collaborating import STEPS, solo_with_chain
 from benchmarks.processes import simulator
+from benchmarks.systems import AT_ONCE, STEPS, solo_with_chain
 from facilitair_client import Facilitair
 from facilitair_testing.embedded_look import topic_sizes
 from facilitair_testing.eventually import eventually
 
 pytestmark = pytest.mark.integration
-
-AT_ONCE = {"FACILITAIR_SIMULATOR_TTFT_MS": "0", "FACILITAIR_SIMULATOR_TOKENS_PER_S": "0"}
 
 EVENTS = 3 * STEPS + 2
 """A step is scheduled, its attempt completes, it completes; accepted and completed around them."""
