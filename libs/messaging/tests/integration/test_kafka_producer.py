@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.client import AIOKafkaClient
+from aiokafka.producer.message_accumulator import MessageBatch
 from aiokafka.protocol.produce import ProduceRequest
 
 from facilitair_messaging.adapters.kafka import KafkaLog, Timing
-from facilitair_messaging.adapters.kafka.topics import topic_config
+from facilitair_messaging.adapters.kafka.topics import BATCH_BYTES, topic_config
 from facilitair_messaging.errors import (
     ProduceUnknownError,
     RecordRefusedError,
@@ -82,6 +83,37 @@ async def test_one_send_is_one_request(kafka_bootstrap, spec, monkeypatch):
         requests = [r for r in sent if isinstance(r, ProduceRequest)]
     assert len(requests) == 1
     assert {ack.partition for ack in acks} == {0, 1, 2}
+
+
+async def test_a_send_waits_for_batches_and_not_for_each_record(kafka_bootstrap, spec, monkeypatch):
+    """What aiokafka's own way does: a future, an answer and a callback per record."""
+    batches, single = [], []
+    opening, appending = MessageBatch.__init__, MessageBatch.append
+    monkeypatch.setattr(MessageBatch, "__init__", lambda *a: batches.append(a[1]) or opening(*a))
+    monkeypatch.setattr(
+        MessageBatch, "append", lambda *a, **k: single.append(a) or appending(*a, **k)
+    )
+    async with opened(kafka_bootstrap, spec) as log, log.producer() as producer:
+        await producer.send([message(spec, n) for n in range(500)])
+    assert len(batches) == spec.partitions
+    assert single == []
+
+
+async def test_what_fills_batches_keeps_its_order_also_with_others_behind_it(kafka_bootstrap, spec):
+    """One partition, more than a batch holds, and a second caller that waits for room too."""
+    many, size = 40, BATCH_BYTES // 10
+
+    def numbered(n):
+        return Message(spec.name, b"one key", b"%d" % n + b"." * size)
+
+    async with opened(kafka_bootstrap, spec) as log, log.producer() as producer:
+        first, second = await asyncio.gather(
+            producer.send([numbered(n) for n in range(many)]),
+            producer.send([numbered(n) for n in range(many, 2 * many)]),
+        )
+        found = await everything(log, spec)
+    assert [ack.offset for ack in (*first, *second)] == list(range(2 * many))
+    assert [int(record.value.rstrip(b".")) for record in found] == list(range(2 * many))
 
 
 async def test_m3_a_record_the_broker_refuses_does_not_spoil_the_next(kafka_bootstrap, spec):

@@ -1,3 +1,4 @@
+import asyncio
 from types import SimpleNamespace
 
 import pytest
@@ -6,7 +7,7 @@ from msgspec.structs import replace
 from facilitair_events.layout import topics_dir
 from facilitair_events.registry import Registry
 from facilitair_messaging.adapters.kafka import requests
-from facilitair_messaging.adapters.kafka.session import ack_of
+from facilitair_messaging.adapters.kafka.accumulating import Slot, ack_of
 from facilitair_messaging.adapters.kafka.topics import (
     BATCH_BYTES,
     config_differences,
@@ -76,13 +77,22 @@ def test_a_difference_that_costs_space_is_only_named():
 
 
 @pytest.mark.parametrize(
-    ("offset", "timestamp_type", "expected"),
-    [(0, 1, 0), (41, 1, 41), (-1, 0, None), (0, 0, None), (3, 0, None), (-1, 1, None)],
+    ("offset", "timestamp_type", "place", "expected"),
+    [
+        (0, 1, 0, 0),
+        (41, 1, 2, 43),
+        (-1, 0, 0, None),
+        (-1, 0, 1, None),
+        (3, 0, 0, None),
+        (-1, 1, 1, None),
+    ],
 )
-def test_m7_an_ack_without_an_append_time_names_no_offset(offset, timestamp_type, expected):
-    """The library counts the second record of such a batch as offset 0, the third as 1."""
-    metadata = SimpleNamespace(partition=2, offset=offset, timestamp_type=timestamp_type)
-    assert ack_of(metadata) == Ack(partition=2, offset=expected)
+async def test_m7_an_ack_without_an_append_time_names_no_offset(
+    offset, timestamp_type, place, expected
+):
+    answer = asyncio.get_running_loop().create_future()
+    answer.set_result(SimpleNamespace(partition=2, offset=offset, timestamp_type=timestamp_type))
+    assert ack_of(Slot(answer, place)) == Ack(partition=2, offset=expected)
 
 
 def test_a_topic_that_does_not_exist_is_missing_and_one_without_leader_is_not():

@@ -7,10 +7,11 @@ from typing import Any, Final
 import structlog
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAuthorizationFailedError
 
+from facilitair_messaging.adapters.kafka.accumulating import Placed, Slot, ack_of
 from facilitair_messaging.adapters.kafka.cluster import Cluster
 from facilitair_messaging.adapters.kafka.connection import Connection
 from facilitair_messaging.adapters.kafka.errors import REFUSALS, TOO_LARGE, KafkaClosedError
-from facilitair_messaging.adapters.kafka.session import GivenUpError, Placed, Session, ack_of
+from facilitair_messaging.adapters.kafka.session import GivenUpError, Session
 from facilitair_messaging.adapters.kafka.topics import Topics
 from facilitair_messaging.errors import (
     MessagingError,
@@ -85,7 +86,8 @@ class KafkaProducer:
         except UnknownTopicError as error:
             raise RecordRefusedError(topic=message.topic, reason=str(error)) from error
         size = len(message.key) + len(message.value or b"")
-        size += sum(len(name) + len(value) for name, value in message.headers)
+        for name, value in message.headers:
+            size += len(name) + len(value)
         if size > spec.max_record_bytes:
             reason = f"it has {size} bytes, the topic takes {spec.max_record_bytes}"
             raise RecordTooLargeError(topic=message.topic, reason=reason)
@@ -98,16 +100,17 @@ class KafkaProducer:
 
     async def _send(self, batch: list[Placed]) -> list[Ack]:
         session: Session | None = None
-        acks: list[asyncio.Future[Any]] = []
+        slots: list[Slot] = []
         try:
             async with asyncio.timeout(self._connection.timing.produce_s):
                 await self._check_topics(batch)
                 session = await self._ready()
-                acks = await session.append(batch)
-                return [ack_of(metadata) for metadata in await _all(acks, broken=session.broken)]
+                slots = await session.append(batch)
+                await _answered({slot.answer for slot in slots}, broken=session.broken)
+                return [ack_of(slot) for slot in slots]
         except REFUSALS as error:
             self._discard(session, error)
-            topic = _refused(batch, acks) or batch[0].message.topic
+            topic = _refused(batch, slots) or batch[0].message.topic
             refused = RecordTooLargeError if isinstance(error, TOO_LARGE) else RecordRefusedError
             raise refused(topic=topic, reason=_why_refused(error)) from error
         except (KafkaError, GivenUpError, TimeoutError, OSError) as error:
@@ -170,24 +173,27 @@ class KafkaProducer:
         return f"{type(error).__name__}: {error}"
 
 
-async def _all(acks: "list[asyncio.Future[Any]]", *, broken: "asyncio.Future[None]") -> list[Any]:
-    """Wait for all acks, or for the first error, or until the producer is given up."""
-    together = asyncio.gather(*acks)
+async def _answered(answers: "set[asyncio.Future[Any]]", *, broken: "asyncio.Future[None]") -> None:
+    """Wait for all batches, or for the first error, or until the producer is given up.
+
+    Others wait for the same batches, so none is cancelled.
+    """
+    together = asyncio.gather(*map(asyncio.shield, answers))
     together.add_done_callback(lambda done: done.cancelled() or done.exception())  # seen
     try:
         waited: set[asyncio.Future[Any]] = {together, broken}
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         if not together.done():
             broken.result()
-        return await together
+        await together
     finally:
         together.cancel()
 
 
-def _refused(batch: Sequence[Placed], acks: "list[asyncio.Future[Any]]") -> str | None:
+def _refused(batch: Sequence[Placed], slots: Sequence[Slot]) -> str | None:
     """The topic of the first message that was answered with an error."""
-    for placed, ack in zip(batch, acks, strict=False):
-        if ack.done() and not ack.cancelled() and ack.exception() is not None:
+    for placed, (answer, _) in zip(batch, slots, strict=False):
+        if answer.done() and not answer.cancelled() and answer.exception() is not None:
             return placed.message.topic
     return None
 

@@ -2,22 +2,19 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from aiokafka import AIOKafkaProducer
-from msgspec import Struct
 
+from facilitair_messaging.adapters.kafka.accumulating import Accumulating, Placed, Slot
 from facilitair_messaging.adapters.kafka.closed_sockets import survive_closed_sockets
 from facilitair_messaging.adapters.kafka.connection import Connection
 from facilitair_messaging.adapters.kafka.ending import bounded, cut, end_task
 from facilitair_messaging.adapters.kafka.topics import BATCH_BYTES
 from facilitair_messaging.errors import MessagingError
-from facilitair_messaging.ports import Ack, Message
 
 MAX_REQUEST_BYTES: Final = 64 * 1024 * 1024
 """Beyond every declared record: those are checked against their topics before."""
-
-_CREATE_TIME: Final = 0
 
 
 class GivenUpError(MessagingError):
@@ -25,13 +22,6 @@ class GivenUpError(MessagingError):
 
     def __init__(self, *, reason: str) -> None:
         super().__init__(f"the producer was given up: {reason}")
-
-
-class Placed(Struct, frozen=True):
-    """A message that may be appended, and to which partition."""
-
-    message: Message
-    partition: int
 
 
 class Session:
@@ -50,30 +40,16 @@ class Session:
             max_request_size=MAX_REQUEST_BYTES,
         )
         survive_closed_sockets(self._producer.client)
-        self._appending = asyncio.Lock()
+        self._accumulating = Accumulating(self._producer, full_s=connection.timing.produce_s)
         self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def start(self) -> None:
         """Connect and get a producer id, however long it takes. Raises aiokafka's errors."""
         await self._producer.start()
 
-    async def append(self, batch: Sequence[Placed]) -> list[asyncio.Future[Any]]:
-        """Put messages into the producer's batches, after those of all earlier calls.
-
-        Everything that one call puts in leaves with one request per broker, as long as no batch of
-        a partition is full.
-        """
-        async with self._appending:
-            return [
-                await self._producer.send(
-                    placed.message.topic,
-                    value=placed.message.value,
-                    key=placed.message.key,
-                    partition=placed.partition,
-                    headers=list(placed.message.headers),
-                )
-                for placed in batch
-            ]
+    async def append(self, batch: Sequence[Placed]) -> list[Slot]:
+        """Put messages into the producer's batches, after those of all earlier calls."""
+        return await self._accumulating.append(batch)
 
     def give_up(self, reason: str) -> None:
         """Tell every send under way that its fate is unknown."""
@@ -96,13 +72,3 @@ class Session:
             timeout_s=self._connection.timing.stop_s,
         )
         await self.drop()
-
-
-def ack_of(metadata: Any) -> Ack:
-    """The ack of one record.
-
-    A broker that has a record already may not know where (M7): it answers without an append time,
-    and aiokafka then counts offsets from -1.
-    """
-    known = metadata.timestamp_type != _CREATE_TIME and metadata.offset >= 0
-    return Ack(partition=metadata.partition, offset=metadata.offset if known else None)
