@@ -53,6 +53,9 @@ class Usage(Struct, frozen=True, kw_only=True):
     output_tokens: int = 0
     cached_input_tokens: int = 0
     reasoning_tokens: int = 0
+    cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    estimated: bool = False
 
 
 class Totals(Struct, frozen=True, kw_only=True):

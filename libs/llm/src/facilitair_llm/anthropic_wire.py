@@ -46,7 +46,13 @@ COUNTS = (
     "cache_read_input_tokens",
     "output_tokens",
     "thinking_tokens",
+    "ephemeral_1h_input_tokens",
 )
+DETAILS = {
+    "thinking_tokens": "output_tokens_details",
+    "ephemeral_1h_input_tokens": "cache_creation",
+}
+"""Where a count stands that is part of another one."""
 
 
 class MessagesDecoder:
@@ -164,14 +170,18 @@ class MessagesDecoder:
         return self._tool_by_block.setdefault(place, len(self._tool_by_block))
 
     def _count(self, usage: object) -> None:
-        details = usage.get("output_tokens_details") if isinstance(usage, dict) else None
+        if not isinstance(usage, dict):
+            return
         for name in COUNTS:
-            found = count(details if name == "thinking_tokens" else usage, name)
+            found = count(usage.get(DETAILS[name]) if name in DETAILS else usage, name)
             if found is not None:
                 self._counts[name] = found
 
     def _usage(self) -> Usage | None:
-        """Return the counts, or None where one is missing (unknown is not zero)."""
+        """Return the counts, or None where one is missing (unknown is not zero).
+
+        The provider counts what it read from its cache, and what it wrote there, beside the input.
+        """
         if not self._output_counted or "input_tokens" not in self._counts:
             return None
         cached = self._counts.get("cache_read_input_tokens", 0)
@@ -181,6 +191,8 @@ class MessagesDecoder:
             input_tokens=self._counts["input_tokens"] + cached + written,
             output_tokens=output_tokens,
             cached_input_tokens=cached,
+            cache_write_tokens=written,
+            cache_write_1h_tokens=min(self._counts.get("ephemeral_1h_input_tokens", 0), written),
             reasoning_tokens=min(self._counts.get("thinking_tokens", 0), output_tokens),
         )
 

@@ -1,97 +1,129 @@
-"""Models as data: which there are, what they hold and what they cost."""
+"""Models as data: which there are, what they hold and what they cost.
 
-from decimal import Decimal
+`models/<provider>.yaml` says how a provider is reached, and whatever is known here of its models.
+`models/seed/<provider>.yaml` was taken from elsewhere (`python -m tools.model_prices`).
+What a provider's own file says wins over its seed, field by field.
+"""
+
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
-from facilitair_events.definitions import Model, Prices
-from facilitair_events.requests import Usage
+from facilitair_events.definitions import Model
 from facilitair_llm.errors import CatalogError
-from facilitair_llm.model_files import ModelFile, read_model_file
+from facilitair_llm.model_entries import merged
+from facilitair_llm.model_files import (
+    ModelFile,
+    SeedFile,
+    read_model_file,
+    read_seed_file,
+)
+from facilitair_llm.pricing import cost_usd
 
-TOKENS_PER_PRICE = 1_000_000
+__all__ = ["SEED", "ModelCatalog", "cost_usd", "load_models", "read_model_files"]
+
+SEED = "seed"
+_SIMULATOR = "simulator"
 
 
 class ModelCatalog(Struct, frozen=True):
-    """All models that the files describe, in the order of files and entries.
+    """All models that the files describe, in the order of files and entries, a seed's last.
 
     `defaults` has for each provider the model to use where none is named.
+    `unlisted` has for each provider what is known of a model that no file describes.
     """
 
     models: tuple[Model, ...]
     defaults: dict[str, str]
+    unlisted: dict[str, Model] = {}
 
     def find(self, *, provider: str, name: str) -> Model:
-        """Return the model; one that no file describes is usable, with all its numbers unknown."""
+        """Return the model; one that no file describes is usable, with its numbers unknown."""
         for model in self.models:
             if (model.provider, model.name) == (provider, name):
                 return model
-        return Model(name=name, provider=provider, simulated=provider == "simulator")
+        known = self.unlisted.get(provider) or _blank(provider)
+        return msgspec.structs.replace(known, name=name)
 
 
 def load_models(directory: Path) -> ModelCatalog:
-    """Read `*.yaml` of the directory in the order of their names.
+    """Read `*.yaml` of the directory in the order of their names, and of its folder `seed`.
 
     Raises CatalogError with the faults of all files together.
     """
-    files = read_model_files(directory)
+    files, seeds = _read_all(directory)
+    models = _models(files, seeds)
     return ModelCatalog(
-        models=tuple(model for file in files for model in file.models),
+        models=tuple(models.values()),
         defaults={file.provider: file.default for file in files if file.default is not None},
+        unlisted={file.provider: merged(_blank(file.provider), file.shared) for file in files},
     )
 
 
 def read_model_files(directory: Path) -> list[ModelFile]:
     """Read `*.yaml` of the directory in the order of their names. Raises CatalogError as above."""
+    return _read_all(directory)[0]
+
+
+def _read_all(directory: Path) -> tuple[list[ModelFile], list[SeedFile]]:
     faults: list[str] = []
-    files: list[ModelFile] = []
+    found = [read_seed_file(path, faults) for path in sorted((directory / SEED).glob("*.yaml"))]
+    seeds = [seed for seed in found if seed is not None]
+    seeded = {seed.provider: {said["name"] for said in seed.models} for seed in seeds}
     paths = sorted(directory.glob("*.yaml"))
     if not paths:
         faults.append(f"{directory}: there is no file *.yaml")
-    for path in paths:
-        found = read_model_file(path, faults)
-        if found is not None:
-            files.append(found)
+    read = [read_model_file(path, faults, seeded=seeded) for path in paths]
+    files = [file for file in read if file is not None]
+    faults += _repeated(seeds)
     faults += _repeated(files)
     faults += _contradicting(files)
+    if not faults:
+        known = {file.provider for file in files}
+        faults += [
+            f"{seed.name}:1: {seed.provider} has no file in the folder above"
+            for seed in seeds
+            if seed.provider not in known
+        ]
     if faults:
         raise CatalogError(faults=tuple(faults))
-    return files
+    return files, seeds
 
 
-def cost_usd(prices: Prices | None, usage: Usage) -> Decimal | None:
-    """Return what the tokens cost, exactly; None where a price that they need is unknown.
-
-    Cached tokens are paid at their own price instead of the input's, reasoning tokens instead of
-    the output's.
-    Counts that contradict each other cost an unknown amount too.
-    """
-    if prices is None:
-        return None
-    total = Decimal(0)
-    for tokens, price in (
-        (usage.input_tokens - usage.cached_input_tokens, prices.input),
-        (usage.cached_input_tokens, prices.cached_input),
-        (usage.output_tokens - usage.reasoning_tokens, prices.output),
-        (usage.reasoning_tokens, prices.reasoning),
-    ):
-        if tokens < 0 or (tokens > 0 and price is None):
-            return None
-        if price is not None:
-            total += price * tokens
-    return total / TOKENS_PER_PRICE
+def _blank(provider: str, name: str = "") -> Model:
+    return Model(name=name, provider=provider, simulated=provider == _SIMULATOR)
 
 
-def _repeated(files: list[ModelFile]) -> list[str]:
+def _models(files: list[ModelFile], seeds: list[SeedFile]) -> dict[tuple[str, str], Model]:
+    """Return every model: what its seed says, then its provider's file, then its own entry."""
+    shared = {file.provider: file.shared for file in reversed(files)}
+    seeded = {
+        (seed.provider, said["name"]): merged(_blank(seed.provider, said["name"]), said)
+        for seed in seeds
+        for said in seed.models
+    }
+    found: dict[tuple[str, str], Model] = {}
+    for file in files:
+        for said in file.models:
+            key = (file.provider, said["name"])
+            model = seeded.get(key) or _blank(*key)
+            found[key] = merged(merged(model, shared[file.provider]), said)
+    for key, model in seeded.items():
+        found.setdefault(key, merged(model, shared.get(key[0], {})))
+    return found
+
+
+def _repeated(files: list[ModelFile] | list[SeedFile]) -> list[str]:
     faults: list[str] = []
     first: dict[tuple[str, str], str] = {}
     for file in files:
-        for model, place in zip(file.models, file.places, strict=True):
-            earlier = first.setdefault((model.provider, model.name), place)
+        for said, place in zip(file.models, file.places, strict=True):
+            earlier = first.setdefault((file.provider, said["name"]), place)
             if earlier != place:
+                name = said["name"]
                 faults.append(
-                    f"{place}: model {model.name!r} of {model.provider} stands at {earlier} already"
+                    f"{place}: model {name!r} of {file.provider} stands at {earlier} already"
                 )
     return faults
 

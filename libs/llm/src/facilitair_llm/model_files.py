@@ -1,18 +1,20 @@
 """One file of `models/`, checked field by field so that every fault has its line."""
 
 import re
-from decimal import Decimal, InvalidOperation
+from collections.abc import Container, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import yaml
 from msgspec import Struct
 
-from facilitair_events.definitions import Model, Prices
 from facilitair_llm.dialect_registry import load_dialect
 from facilitair_llm.dialects import Dialect
 from facilitair_llm.errors import DialectError
+from facilitair_llm.model_entries import SHARED_FIELDS, Said, read_entry, read_shared
 from facilitair_llm.urls import url_problem
+from facilitair_llm.yaml_nodes import NodeChecker, compose
 
 BUILT_IN_DIALECTS = {
     "openai": ("openai-chat",),
@@ -21,15 +23,15 @@ BUILT_IN_DIALECTS = {
 }
 """The providers whose address variables of their own tell, and the dialects they may speak."""
 PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
-FILE_FIELDS = ("provider", "dialect", "base_url", "options", "default", "models")
-MODEL_FIELDS = ("name", "context_window", "max_output_tokens", "prices")
-PRICE_FIELDS = ("input", "output", "cached_input", "reasoning")
+FILE_FIELDS = ("provider", "dialect", "base_url", "options", "default", "models", *SHARED_FIELDS)
+SEED_FIELDS = ("provider", "version", "models")
 
 
-class ModelFile(Struct, frozen=True):
+class ModelFile(Struct, frozen=True, kw_only=True):
     """A file's content; `places` has `file:line` of each model.
 
     `base_url` is None for a provider of BUILT_IN_DIALECTS. `options` are fit for the dialect.
+    `shared` is said of all models of the provider, also of those that no file describes.
     """
 
     name: str
@@ -38,7 +40,8 @@ class ModelFile(Struct, frozen=True):
     base_url: str | None
     options: dict[str, object]
     default: str | None
-    models: tuple[Model, ...]
+    shared: Mapping[str, Any]
+    models: tuple[Said, ...]
     places: tuple[str, ...]
 
     @property
@@ -47,35 +50,39 @@ class ModelFile(Struct, frozen=True):
         return (self.dialect, self.base_url, self.options)
 
 
-def read_model_file(path: Path, faults: list[str]) -> ModelFile | None:
-    """Return the file's models, or None after adding to `faults` all that is wrong with it."""
-    checker = _Checker(name=path.name)
-    try:
-        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except UnicodeDecodeError:
-        faults.append(f"{path.name}:1: the file is not UTF-8")
-        return None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark is not None else 1
-        faults.append(f"{path.name}:{line}: not YAML: {error.problem}")
-        return None
+class SeedFile(Struct, frozen=True, kw_only=True):
+    """What was taken of a provider's models from elsewhere; the provider's own file wins."""
+
+    name: str
+    provider: str
+    models: tuple[Said, ...]
+    places: tuple[str, ...]
+
+
+def read_model_file(
+    path: Path, faults: list[str], *, seeded: Mapping[str, Container[str]]
+) -> ModelFile | None:
+    """Return the file's models, or None after adding to `faults` all that is wrong with it.
+
+    `seeded` has the names of models that seeds describe, by provider.
+    """
+    checker = NodeChecker(name=path.name)
+    root = _root(path, faults)
     if root is None:
-        faults.append(f"{path.name}:1: the file is empty")
         return None
     fields = checker.mapping(root, allowed=FILE_FIELDS, required=("provider", "dialect"))
     provider = _read_provider(checker, fields.get("provider"))
     dialect = _read_dialect(checker, fields.get("dialect"), provider=provider)
     base_url = _read_base_url(checker, fields, provider=provider)
     options = _read_options(checker, fields.get("options"), dialect=dialect)
-    default_node = fields.get("default")
-    default = None if default_node is None else checker.text(default_node)
     nodes = checker.sequence(fields.get("models"))
-    models = tuple(_read_model(checker, node, provider=provider) for node in nodes)
-    if default_node is not None and models and default not in {model.name for model in models}:
-        checker.fault(default_node, f"the default {default!r} is not among the models of this file")
-    if provider in BUILT_IN_DIALECTS and "models" not in fields:
+    models = tuple(read_entry(checker, node) for node in nodes)
+    default = _read_default(
+        checker, fields.get("default"), models=models, seeded=seeded.get(provider)
+    )
+    if provider in BUILT_IN_DIALECTS and "models" not in fields and provider not in seeded:
         checker.fault(root, "field 'models' is missing")
+    shared = read_shared(checker, fields)
     faults.extend(checker.faults())
     if checker.faults() or dialect is None:
         return None
@@ -86,19 +93,74 @@ def read_model_file(path: Path, faults: list[str]) -> ModelFile | None:
         base_url=base_url,
         options=options,
         default=default,
+        shared=shared,
         models=models,
         places=tuple(checker.place(node) for node in nodes),
     )
 
 
-def _read_provider(checker: "_Checker", node: yaml.Node | None) -> str:
+def read_seed_file(path: Path, faults: list[str]) -> SeedFile | None:
+    """Return what the generator wrote, or None after adding to `faults` what is wrong with it."""
+    checker = NodeChecker(name=f"{path.parent.name}/{path.name}")
+    root = _root(path, faults)
+    if root is None:
+        return None
+    fields = checker.mapping(root, allowed=SEED_FIELDS, required=SEED_FIELDS)
+    provider = _read_provider(checker, fields.get("provider"))
+    version = checker.text(fields.get("version"))
+    nodes = checker.sequence(fields.get("models"))
+    models = tuple(read_entry(checker, node, version=version) for node in nodes)
+    faults.extend(checker.faults())
+    if checker.faults():
+        return None
+    places = tuple(checker.place(node) for node in nodes)
+    return SeedFile(name=checker.name, provider=provider, models=models, places=places)
+
+
+def _root(path: Path, faults: list[str]) -> yaml.Node | None:
+    try:
+        root = compose(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        faults.append(f"{path.name}:1: the file is not UTF-8")
+        return None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark is not None else 1
+        faults.append(f"{path.name}:{line}: not YAML: {error.problem}")
+        return None
+    if root is None:
+        faults.append(f"{path.name}:1: the file is empty")
+    return root
+
+
+def _read_default(
+    checker: NodeChecker,
+    node: yaml.Node | None,
+    *,
+    models: tuple[Said, ...],
+    seeded: Container[str] | None,
+) -> str | None:
+    if node is None:
+        return None
+    default = checker.text(node)
+    listed = bool(models) or seeded is not None
+    if (
+        listed
+        and default not in {said["name"] for said in models}
+        and default not in (seeded or ())
+    ):
+        checker.fault(node, f"the default {default!r} is not among the models of this provider")
+    return default
+
+
+def _read_provider(checker: NodeChecker, node: yaml.Node | None) -> str:
     name = checker.text(node)
     if node is not None and name and not PROVIDER_NAME.fullmatch(name):
         checker.fault(node, f"{name!r} is no name of a provider: use a-z, 0-9, '-', '_' and '.'")
     return name
 
 
-def _read_dialect(checker: "_Checker", node: yaml.Node | None, *, provider: str) -> Dialect | None:
+def _read_dialect(checker: NodeChecker, node: yaml.Node | None, *, provider: str) -> Dialect | None:
     name = checker.text(node)
     if node is None or not name:
         return None
@@ -114,7 +176,7 @@ def _read_dialect(checker: "_Checker", node: yaml.Node | None, *, provider: str)
 
 
 def _read_base_url(
-    checker: "_Checker", fields: dict[str, yaml.Node], *, provider: str
+    checker: NodeChecker, fields: dict[str, yaml.Node], *, provider: str
 ) -> str | None:
     node = fields.get("base_url")
     if provider in BUILT_IN_DIALECTS or "provider" not in fields:
@@ -132,7 +194,7 @@ def _read_base_url(
 
 
 def _read_options(
-    checker: "_Checker", node: yaml.Node | None, *, dialect: Dialect | None
+    checker: NodeChecker, node: yaml.Node | None, *, dialect: Dialect | None
 ) -> dict[str, object]:
     if node is None or dialect is None:
         return {}
@@ -144,109 +206,3 @@ def _read_options(
         checker.fault(node, f"{dialect.name} takes no such options: {told}")
         return {}
     return dict(options)
-
-
-def _read_model(checker: "_Checker", node: yaml.Node, *, provider: str) -> Model:
-    fields = checker.mapping(node, allowed=MODEL_FIELDS, required=("name",))
-    prices_node = fields.get("prices")
-    prices = None
-    if prices_node is not None and not _is_null(prices_node):
-        price_fields = checker.mapping(prices_node, allowed=PRICE_FIELDS, required=())
-        prices = Prices(**{name: checker.price(price) for name, price in price_fields.items()})
-    return Model(
-        name=checker.text(fields.get("name")),
-        provider=provider,
-        context_window=checker.count(fields.get("context_window")),
-        max_output_tokens=checker.count(fields.get("max_output_tokens")),
-        prices=prices,
-        simulated=provider == "simulator",
-    )
-
-
-class _Checker:
-    """Takes values out of YAML nodes; what is wrong becomes a fault and an empty value."""
-
-    def __init__(self, *, name: str) -> None:
-        self._name = name
-        self._faults: list[tuple[int, str]] = []
-
-    def faults(self) -> list[str]:
-        """Return what was found so far, by line."""
-        return [f"{self._name}:{line}: {problem}" for line, problem in sorted(self._faults)]
-
-    def place(self, node: yaml.Node) -> str:
-        return f"{self._name}:{node.start_mark.line + 1}"
-
-    def fault(self, node: yaml.Node, problem: str) -> None:
-        self._faults.append((node.start_mark.line + 1, problem))
-
-    def mapping(
-        self, node: yaml.Node, *, allowed: tuple[str, ...], required: tuple[str, ...]
-    ) -> dict[str, yaml.Node]:
-        if not isinstance(node, yaml.MappingNode):
-            self.fault(node, f"expected fields ({', '.join(allowed)})")
-            return {}
-        found: dict[str, yaml.Node] = {}
-        for key, value in node.value:
-            name = key.value if isinstance(key, yaml.ScalarNode) else ""
-            if name not in allowed:
-                self.fault(key, f"unknown field {name!r}; there are {', '.join(allowed)}")
-            elif name in found:
-                self.fault(key, f"field {name!r} stands here twice")
-            else:
-                found[name] = value
-        for name in required:
-            if name not in found:
-                self.fault(node, f"field {name!r} is missing")
-        return found
-
-    def sequence(self, node: yaml.Node | None) -> list[yaml.Node]:
-        if node is None:
-            return []
-        if not isinstance(node, yaml.SequenceNode) or not node.value:
-            self.fault(node, "expected a list with at least one entry")
-            return []
-        return list(node.value)
-
-    def text(self, node: yaml.Node | None) -> str:
-        if node is None:
-            return ""
-        if not isinstance(node, yaml.ScalarNode) or not node.tag.endswith(":str") or not node.value:
-            self.fault(node, "expected a text")
-            return ""
-        return str(node.value)
-
-    def choice(self, node: yaml.Node | None, known: tuple[str, ...]) -> str:
-        text = self.text(node)
-        if node is not None and text and text not in known:
-            self.fault(node, f"{text!r} is not one of {', '.join(known)}")
-        return text
-
-    def count(self, node: yaml.Node | None) -> int | None:
-        if node is None or _is_null(node):
-            return None
-        if isinstance(node, yaml.ScalarNode) and node.value.isdecimal() and int(node.value) > 0:
-            return int(node.value)
-        self.fault(node, "expected a whole number above 0, or null where it is unknown")
-        return None
-
-    def price(self, node: yaml.Node) -> Decimal | None:
-        if _is_null(node):
-            return None
-        if isinstance(node, yaml.ScalarNode) and node.tag.endswith(":str"):
-            try:
-                price = Decimal(node.value)
-            except InvalidOperation:
-                price = Decimal("NaN")
-            if price.is_finite() and price >= 0:
-                return price
-        self.fault(
-            node,
-            "expected USD for a million tokens as a quoted number such as '0.25', "
-            "or null where it is unknown",
-        )
-        return None
-
-
-def _is_null(node: yaml.Node) -> bool:
-    return isinstance(node, yaml.ScalarNode) and bool(node.tag.endswith(":null"))

@@ -181,10 +181,12 @@ def _decode_usage(document: JsonObject) -> Usage | None:
     total = count(usage, "total_tokens") or 0
     reasoning = count(usage.get("completion_tokens_details"), "reasoning_tokens") or 0
     output_tokens = max(completion, total - input_tokens)
+    details = usage.get("prompt_tokens_details")
     return Usage(
         input_tokens=input_tokens,
         output_tokens=output_tokens,
-        cached_input_tokens=count(usage.get("prompt_tokens_details"), "cached_tokens") or 0,
+        cached_input_tokens=count(details, "cached_tokens") or 0,
+        cache_write_tokens=count(details, "cache_write_tokens") or 0,
         reasoning_tokens=max(reasoning, output_tokens - completion),
     )
 

@@ -115,7 +115,13 @@ def test_the_documented_stream_is_understood():
     one = decoder()
     chunks = [c for event in SseParser().feed(DOCUMENTED) for c in one.decode(event)]
     assert one.done
-    usage = Usage(input_tokens=132, cached_input_tokens=100, output_tokens=89, reasoning_tokens=12)
+    usage = Usage(
+        input_tokens=132,
+        cached_input_tokens=100,
+        cache_write_tokens=7,
+        output_tokens=89,
+        reasoning_tokens=12,
+    )
     assert [*chunks, one.finish()] == [
         ReasoningDelta("Weather."),
         TextDelta("Okay"),
@@ -322,3 +328,20 @@ def test_the_request_id_of_the_headers_comes_before_that_of_the_message():
     one.decode(Event(orjson.dumps(begin())))
     one.decode(Event(orjson.dumps(end())))
     assert one.finish().provider_request_id == "req_1"
+
+
+def test_tokens_that_the_provider_keeps_for_an_hour_are_among_those_that_it_wrote():
+    kept = {"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 30}
+    written = {"cache_creation_input_tokens": 50, "cache_read_input_tokens": 100}
+    chunks = decode(
+        begin(input_tokens=1, output_tokens=1, cache_creation=kept, **written),
+        end(output_tokens=2),
+        {"type": "message_stop"},
+    )
+    assert chunks[-1].usage == Usage(
+        input_tokens=151,
+        cached_input_tokens=100,
+        cache_write_tokens=50,
+        cache_write_1h_tokens=30,
+        output_tokens=2,
+    )

@@ -1,13 +1,11 @@
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from facilitair_events.definitions import Model, Prices
-from facilitair_llm.calls import Usage
-from facilitair_llm.catalog import cost_usd, load_models
+from facilitair_events.definitions import Model, RateLimits
+from facilitair_llm.catalog import load_models
 from facilitair_llm.errors import CatalogError
 
 SHIPPED = Path(__file__).parents[4] / "models"
@@ -24,12 +22,6 @@ models:
       output: null
   - name: b
 """
-PRICES = Prices(
-    input=Decimal("0.25"),
-    output=Decimal(2),
-    cached_input=Decimal("0.025"),
-    reasoning=Decimal(3),
-)
 
 
 def faults_of(directory, **files):
@@ -43,7 +35,8 @@ def faults_of(directory, **files):
 def test_a_file_gives_its_models_and_its_default(tmp_path):
     (tmp_path / "x.yaml").write_text(GOOD)
     catalog = load_models(tmp_path)
-    priced = Prices(input=Decimal("0.25"))
+    [priced, _] = (model.prices for model in catalog.models)
+    assert (priced.input, priced.output) == (Decimal("0.25"), None)
     assert catalog.models == (
         Model(name="a", provider="openai", context_window=1000, prices=priced),
         Model(name="b", provider="openai"),
@@ -86,6 +79,7 @@ def test_the_shipped_files_have_a_default_for_each_provider_and_prices_for_the_s
         ('"0.25"', '"-1"', "9: expected USD"),
         ('"0.25"', '"inf"', "9: expected USD"),
         ('"0.25"', '"free"', "9: expected USD"),
+        ('"0.25"', '"0.1234567890123"', "9: expected USD"),
         ("models:", "models: [\nx:", "not YAML"),
     ],
 )
@@ -120,39 +114,141 @@ def test_a_folder_without_files_and_a_file_that_is_no_text_are_faults(tmp_path):
     assert faults_of(tmp_path) == ["x.yaml:1: the file is not UTF-8"]
 
 
-def test_each_kind_of_token_has_its_own_price():
-    usage = Usage(
-        input_tokens=3_000_000,
-        cached_input_tokens=1_000_000,
-        output_tokens=2_000_000,
-        reasoning_tokens=1_000_000,
+SEED = """\
+provider: openai
+version: prices-of-somebody 1.0 of 2026-11-10
+models:
+  - name: a
+    context_window: 2000
+    max_output_tokens: 500
+    capabilities: [tools, images]
+    omit: [temperature]
+    prices:
+      input: "9"
+      tiers:
+        - {above_input_tokens: 200, input: "18"}
+        - {above_input_tokens: 400, input: "36"}
+      until: 2027-01-01
+  - name: seeded
+    prices: {input: "1"}
+"""
+
+
+def seeded(tmp_path, text=GOOD, seed=SEED):
+    (tmp_path / "openai.yaml").write_text(text)
+    (tmp_path / "seed").mkdir(exist_ok=True)
+    (tmp_path / "seed" / "openai.yaml").write_text(seed)
+    return load_models(tmp_path)
+
+
+def test_a_providers_own_file_wins_over_its_seed_field_by_field_and_that_shows(tmp_path):
+    catalog = seeded(tmp_path)
+    own, other = (
+        catalog.find(provider="openai", name="a"),
+        catalog.find(provider="openai", name="b"),
     )
-    assert cost_usd(PRICES, usage) == Decimal("5.525")
+    assert own.prices.input == Decimal("0.25")
+    assert own.prices.tiers == ()
+    assert (own.context_window, own.max_output_tokens) == (1000, None)
+    assert own.capabilities == ("tools", "images")
+    assert own.omit == ("temperature",)
+    assert own.overridden == ("context_window", "max_output_tokens", "prices")
+    assert other.overridden == ()
+
+
+def test_a_seed_gives_models_prices_and_their_version(tmp_path):
+    text = "provider: openai\ndialect: openai-chat\ndefault: seeded\n"
+    catalog = seeded(tmp_path, text=text)
+    assert [model.name for model in catalog.models] == ["a", "seeded"]
+    assert catalog.defaults == {"openai": "seeded"}
+    first, second = (model.prices for model in catalog.models)
+    assert first.version == second.version == "prices-of-somebody 1.0 of 2026-11-10"
+    assert [(tier.above_input_tokens, tier.input) for tier in first.tiers] == [(200, 18), (400, 36)]
+    assert first.until == datetime(2027, 1, 1, tzinfo=UTC)
+
+
+def test_an_unknown_price_can_be_put_in_place_of_a_seeds(tmp_path):
+    text = GOOD.replace(
+        '    prices:\n      input: "0.25"\n      output: null\n', "    prices: null\n"
+    )
+    model = seeded(tmp_path, text=text).find(provider="openai", name="a")
+    assert model.prices is None
+    assert "prices" in model.overridden
+
+
+def test_prices_of_an_own_file_have_a_version_that_changes_with_them(tmp_path):
+    def version(text):
+        (tmp_path / "x.yaml").write_text(text)
+        return load_models(tmp_path).models[0].prices.version
+
+    first = version(GOOD)
+    assert first.startswith("x.yaml ")
+    assert version(GOOD) == first
+    assert version(GOOD.replace("0.25", "0.26")) != first
+    named = GOOD.replace(
+        '      input: "0.25"', '      input: "0.25"\n      version: contract of May'
+    )
+    assert version(named) == "contract of May"
+
+
+LOCAL = """\
+provider: here
+dialect: openai-chat
+base_url: http://127.0.0.1:9/v1
+tags: [local, "residency:eu"]
+limits: {requests_per_minute: 60, tokens_per_minute: 1000}
+prices: {input: "0", output: "0"}
+omit: [temperature]
+models:
+  - name: a
+  - name: b
+    tags: []
+    limits: null
+    prices: null
+    omit: []
+"""
+
+
+def test_what_is_said_of_a_provider_counts_for_all_its_models_also_for_one_no_file_has(tmp_path):
+    (tmp_path / "x.yaml").write_text(LOCAL)
+    catalog = load_models(tmp_path)
+    for name in ("a", "brand-new"):
+        model = catalog.find(provider="here", name=name)
+        assert model.name == name
+        assert model.tags == ("local", "residency:eu")
+        assert model.limits == RateLimits(requests_per_minute=60, tokens_per_minute=1000)
+        assert model.prices.input == model.prices.output == 0
+        assert model.omit == ("temperature",)
+        assert model.overridden == ()
+    other = catalog.find(provider="here", name="b")
+    assert (other.tags, other.limits, other.prices, other.omit) == ((), None, None, ())
 
 
 @pytest.mark.parametrize(
-    ("prices", "usage"),
+    ("old", "new", "fault"),
     [
-        (None, Usage()),
-        (Prices(), Usage(input_tokens=1)),
-        (Prices(input=Decimal(1)), Usage(output_tokens=1)),
-        (
-            Prices(input=Decimal(1), output=Decimal(1)),
-            Usage(input_tokens=2, cached_input_tokens=1),
-        ),
-        (Prices(input=Decimal(1), output=Decimal(1)), Usage(output_tokens=2, reasoning_tokens=1)),
-        (PRICES, Usage(input_tokens=1, cached_input_tokens=2)),
+        ("[tools, images]", "[tools, magic]", "7: 'magic' is not one of tools, json_schema"),
+        ("[tools, images]", "[tools, tools]", "7: 'tools' stands here twice"),
+        ("[tools, images]", "tools", "7: expected a list of texts"),
+        ("[temperature]", "[top_p]", "8: 'top_p' is not one of temperature"),
+        ("above_input_tokens: 400", "above_input_tokens: 200", "12: the bounds of tiers must rise"),
+        ("above_input_tokens: 400, ", "", "13: field 'above_input_tokens' is missing"),
+        ("2027-01-01", "soon", "14: expected a day such as 2027-01-31"),
+        ("version: prices-of-somebody 1.0 of 2026-11-10\n", "", "1: field 'version' is missing"),
+        ("provider: openai", "provider: nobody", "1: nobody has no file in the folder above"),
+        ("- name: seeded", "- name: a", "15: model 'a' of openai stands at seed/openai.yaml:4"),
     ],
 )
-def test_what_has_no_known_price_costs_an_unknown_amount_and_never_0(prices, usage):
-    assert cost_usd(prices, usage) is None
+def test_a_fault_of_a_seed_is_named_with_file_and_line(tmp_path, old, new, fault):
+    assert old in SEED
+    with pytest.raises(CatalogError) as caught:
+        seeded(tmp_path, seed=SEED.replace(old, new))
+    assert any(line.startswith(f"seed/openai.yaml:{fault}") for line in caught.value.faults), (
+        caught.value.faults
+    )
 
 
-def test_tokens_that_were_not_used_need_no_price():
-    assert cost_usd(Prices(input=Decimal(1)), Usage(input_tokens=500_000)) == Decimal("0.5")
-
-
-@given(parts=st.lists(st.integers(0, 10**7), min_size=1, max_size=6))
-def test_the_cost_of_a_sum_is_the_sum_of_the_costs(parts):
-    each = [cost_usd(PRICES, Usage(input_tokens=n, output_tokens=n)) for n in parts]
-    assert sum(each) == cost_usd(PRICES, Usage(input_tokens=sum(parts), output_tokens=sum(parts)))
+@pytest.mark.parametrize("tag", ["Big", "a b", "-x", "a" * 65])
+def test_a_tag_is_one_word(tmp_path, tag):
+    [fault] = faults_of(tmp_path, x=LOCAL.replace("[local", f"[{tag!r}"))
+    assert f"{tag!r} is no tag" in fault

@@ -47,7 +47,13 @@ def delta(*, finish=None, **fields):
 
 
 STOP = delta(finish="stop")
-COUNTED = Usage(input_tokens=7, output_tokens=5, cached_input_tokens=2, reasoning_tokens=3)
+COUNTED = Usage(
+    input_tokens=7,
+    output_tokens=5,
+    cached_input_tokens=2,
+    cache_write_tokens=1,
+    reasoning_tokens=3,
+)
 
 
 def test_a_plain_request_asks_for_a_stream_with_usage_and_leaves_the_rest_to_the_provider():
@@ -132,7 +138,7 @@ def test_text_usage_and_model_of_a_whole_answer():
     usage = {
         "prompt_tokens": 7,
         "completion_tokens": 5,
-        "prompt_tokens_details": {"cached_tokens": 2},
+        "prompt_tokens_details": {"cached_tokens": 2, "cache_write_tokens": 1},
         "completion_tokens_details": {"reasoning_tokens": 3},
     }
     chunks = decode(

@@ -135,6 +135,42 @@ CALL_DURATION: Final = Metric(
     labels=("outcome",),
     buckets=_CALL_SECONDS,
 )
+CALL_COST_UNKNOWN: Final = Metric(
+    name="facilitair_call_cost_unknown",
+    kind="counter",
+    unit="1",
+    meaning="Calls whose cost nobody knows: the price, or the usage, was not told.",
+    labels=("provider", "reason"),
+)
+PROVIDER_BREAKER: Final = Metric(
+    name="facilitair_provider_breaker",
+    kind="gauge",
+    unit="1",
+    meaning="The breaker of a model in this worker: 0 closed, 1 half open, 2 open.",
+    labels=("provider", "model"),
+)
+ATTEMPTS_DECLINED: Final = Metric(
+    name="facilitair_attempts_declined",
+    kind="counter",
+    unit="1",
+    meaning="Attempts that no model was asked for: rate_limited, unavailable, or why it refuses.",
+    labels=("provider", "model", "reason"),
+)
+RATE_WAIT: Final = Metric(
+    name="facilitair_rate_wait_seconds",
+    kind="histogram",
+    unit="s",
+    meaning="Waits of an attempt for a rate limit, before its claim.",
+    labels=("provider",),
+    buckets=_SECONDS,
+)
+PROVIDER_CALLS: Final = Metric(
+    name="facilitair_provider_calls",
+    kind="counter",
+    unit="1",
+    meaning="Calls by how their stream ended: answered, stopped, or what was wrong.",
+    labels=("provider", "model", "ending"),
+)
 STREAM_CHUNKS: Final = Metric(
     name="facilitair_stream_chunks",
     kind="counter",

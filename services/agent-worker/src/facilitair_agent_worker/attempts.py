@@ -6,8 +6,9 @@ from functools import partial
 
 import structlog
 
-from facilitair_agent_worker.calling import Answer, Caller, cost_of
+from facilitair_agent_worker.calling import Answer, Caller
 from facilitair_agent_worker.claims import Claim
+from facilitair_agent_worker.costs import cost_of
 from facilitair_agent_worker.domain import check_output, unfenced
 from facilitair_agent_worker.errors import AttemptFaultError, UnknownProviderError
 from facilitair_agent_worker.jobs import Job, Limits, Tools
@@ -211,7 +212,7 @@ class Attempts:
             request_digest=prepared.digest,
             finish_reason=answer.finish_reason,
             usage=answer.usage,
-            cost_usd=cost_of(answer, model.prices),
+            cost_usd=cost_of(answer, model, wall_ms=tools.wall_ms, metrics=tools.metrics),
             simulated=model.simulated,
             output=text if answer.fault is None else None,
             fault=answer.fault,

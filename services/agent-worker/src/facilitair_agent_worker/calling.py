@@ -3,15 +3,12 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
-from decimal import Decimal
 
 from msgspec import Struct
 
 from facilitair_agent_worker.domain import check_finish, fault_of
-from facilitair_events.definitions import Prices
 from facilitair_events.requests import Fault, Usage
 from facilitair_llm.calls import ChatRequest, Finished, TextDelta
-from facilitair_llm.catalog import cost_usd
 from facilitair_llm.errors import ProviderError
 from facilitair_llm.providers import ChatModel
 from facilitair_messaging.crash_points import crash_point
@@ -22,6 +19,8 @@ class Answer(Struct, frozen=True, kw_only=True):
 
     ``usage`` is None where the provider did not get to say what was used.
     ``free`` says that it was not asked or declined, so that nothing was used (R17).
+    ``trouble`` is None where the model came to an end of its own. It is the kind of the provider's
+    error, or ``stopped``, ``deadline`` or ``too_long`` where it was us who ended the call.
     """
 
     text: str
@@ -30,13 +29,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     finish_reason: str | None = None
     usage: Usage | None = None
     free: bool = False
-
-
-def cost_of(answer: Answer, prices: Prices | None) -> Decimal | None:
-    """What a call cost in USD; None where that is unknown."""
-    if answer.free:
-        return Decimal(0)
-    return None if answer.usage is None else cost_usd(prices, answer.usage)
+    trouble: str | None = None
 
 
 class Caller:
@@ -65,14 +58,18 @@ class Caller:
         try:
             async with asyncio.timeout(timeout_s) as self._scope:
                 if self._stopped is not None:
-                    return Answer(text="", fault=_stopped(self._stopped), free=True)
+                    return _never(self._stopped)
                 return await self._read(request, texts, call_id=call_id, tenant=tenant)
         except ProviderError as error:
             free = error.declined and not texts
-            return Answer(text="".join(texts), fault=fault_of(error), free=free)
+            return Answer(
+                text="".join(texts), fault=fault_of(error), free=free, trouble=error.kind
+            )
         except TimeoutError:
-            fault = _stopped(self._stopped) if self._stopped else _timeout(timeout_s)
-            return Answer(text="".join(texts), fault=fault)
+            text = "".join(texts)
+            if self._stopped is not None:
+                return Answer(text=text, fault=_stopped(self._stopped), trouble="stopped")
+            return Answer(text=text, fault=_timeout(timeout_s), trouble="deadline")
 
     async def _read(
         self, request: ChatRequest, texts: list[str], *, call_id: str, tenant: str
@@ -84,7 +81,8 @@ class Caller:
                 if isinstance(chunk, TextDelta):
                     size += len(chunk.text.encode())
                     if size > self._max_output_bytes:
-                        return Answer(text="".join(texts), fault=_too_long(self._max_output_bytes))
+                        fault = _too_long(self._max_output_bytes)
+                        return Answer(text="".join(texts), fault=fault, trouble="too_long")
                     texts.append(chunk.text)
                     self._on_text(chunk.text)
                     if len(texts) == 1:
@@ -92,7 +90,7 @@ class Caller:
                 elif isinstance(chunk, Finished):
                     return _finished("".join(texts), chunk)
         fault = Fault(code="truncated", message="the stream ended without an end", retryable=True)
-        return Answer(text="".join(texts), fault=fault)
+        return Answer(text="".join(texts), fault=fault, trouble="truncated")
 
 
 def _finished(text: str, end: Finished) -> Answer:
@@ -103,6 +101,10 @@ def _finished(text: str, end: Finished) -> Answer:
         finish_reason=end.finish_reason,
         usage=end.usage,
     )
+
+
+def _never(reason: str) -> Answer:
+    return Answer(text="", fault=_stopped(reason), free=True, trouble="stopped")
 
 
 def _stopped(reason: str) -> Fault:

@@ -46,7 +46,7 @@ def chat_request(
     return ChatRequest(
         model=model.name,
         messages=tuple(messages),
-        temperature=task.agent.temperature,
+        temperature=None if "temperature" in model.omit else task.agent.temperature,
         max_output_tokens=_output_limit(task, model),
         response_schema=task.output.json_schema if task.output.kind == "json" else None,
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable, MutableMapping
 
 from msgspec import Struct
 
+from facilitair_agent_worker.admission import Admission
 from facilitair_agent_worker.claims import Claims
 from facilitair_agent_worker.ledger import AttemptKey, Ledger
 from facilitair_agent_worker.reports import Reports
@@ -15,6 +16,7 @@ from facilitair_events.keys import collaboration_key
 from facilitair_events.work import RunAttempt
 from facilitair_llm.providers import ChatModel
 from facilitair_observability.metrics import Metrics
+from facilitair_observability.timestamps import now_ms
 from facilitair_runtime.artifacts import ArtifactStore
 
 
@@ -27,10 +29,14 @@ class Limits(Struct, frozen=True, kw_only=True):
 
 
 class Tools(Struct, frozen=True, kw_only=True):
-    """What running an attempt needs, each with one job. ``clock_s`` is suspend-aware."""
+    """What running an attempt needs, each with one job.
+
+    ``clock_s`` is suspend-aware; ``wall_ms`` decides nothing but whether prices are too old.
+    """
 
     ledger: Ledger
     claims: Claims
+    admission: Admission
     stops: Stops
     tokens: TokenWriter
     reports: Reports
@@ -39,6 +45,7 @@ class Tools(Struct, frozen=True, kw_only=True):
     artifacts: ArtifactStore
     models: MutableMapping[str, ChatModel]
     clock_s: Callable[[], float]
+    wall_ms: Callable[[], int] = now_ms
 
 
 class Job(Struct, frozen=True, kw_only=True):

@@ -1,0 +1,30 @@
+"""What a call cost, and counting where nobody can tell."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from facilitair_agent_worker.calling import Answer
+from facilitair_events.definitions import Model
+from facilitair_llm.catalog import cost_usd
+from facilitair_observability import names
+from facilitair_observability.metrics import Metrics
+
+
+def cost_of(
+    answer: Answer, model: Model, *, wall_ms: Callable[[], int], metrics: Metrics
+) -> Decimal | None:
+    """What a call cost in USD. None where that is unknown, which is counted and never 0.
+
+    The clock only tells whether prices are still those of their version.
+    """
+    if answer.free:
+        return Decimal(0)
+    if answer.usage is None:
+        metrics.count(names.CALL_COST_UNKNOWN, provider=model.provider, reason="usage")
+        return None
+    at = datetime.fromtimestamp(wall_ms() / 1000, tz=UTC)
+    cost = cost_usd(model.prices, answer.usage, at=at)
+    if cost is None:
+        metrics.count(names.CALL_COST_UNKNOWN, provider=model.provider, reason="price")
+    return cost
