@@ -68,6 +68,7 @@ async def _run(
         from facilitair_cli import solo  # noqa: PLC0415 - as above
         from facilitair_messaging.crash_points import arm_from  # noqa: PLC0415 - as above
         from facilitair_observability.logs import configure  # noqa: PLC0415 - as above
+        from facilitair_runtime.heap import settle_heap  # noqa: PLC0415 - as above
         from facilitair_runtime.watchdog import watched_loop  # noqa: PLC0415 - as above
 
         settings = solo.read_settings(port=port)
@@ -78,8 +79,13 @@ async def _run(
         if url is not None:
             tasks.append(asyncio.create_task(simulator.keep(folder, os.environ, url=url)))
         endpoints = solo.read_endpoints(os.environ, simulator_url=url)
+
+        def settled(url: str) -> None:
+            settle_heap()
+            on_ready(url)
+
         with watched_loop(blocked_s=settings.supervisor.unanswered_s, stream=log_stream):
-            await solo.serve(settings, endpoints, stop=stop, on_ready=on_ready)
+            await solo.serve(settings, endpoints, stop=stop, on_ready=settled)
     finally:
         for task in tasks:
             task.cancel()

@@ -26,6 +26,7 @@ from facilitair_runtime.adapters.run_files import announced
 from facilitair_runtime.app import App, run_until
 from facilitair_runtime.errors import AppEndedError, SettingsError
 from facilitair_runtime.health import serve_health
+from facilitair_runtime.heap import settle_heap
 from facilitair_runtime.service_log import open_service_log
 from facilitair_runtime.settings import ProcessGroup, load
 from facilitair_runtime.tasks import first_of
@@ -128,6 +129,7 @@ async def _run(  # noqa: PLR0917 - what runs, told what, on what
         serve_health(service, lambda: app) as url,
     ):
         with announced(settings.home, f"{member}.ops", url=url):
+            settle_heap()
             structlog.get_logger().info("service started", member=member, health=url)
             await run_until(app, stop, deadline_s=settings.process.deadline_s())
         if not stop.is_set():
