@@ -1,7 +1,8 @@
 """Every benchmark, in the order in which a round takes them."""
 
-from benchmarks import appending, collaborating
+from benchmarks import appending, collaborating, worker_chunks, worker_memory
 from benchmarks.bench import Benchmark
+from benchmarks.model_clients import measure as model_clients
 from benchmarks.streams import measure as streams
 
 BENCHMARKS = (
@@ -28,5 +29,32 @@ BENCHMARKS = (
     Benchmark(
         "streams-embedded", "The same loads on the embedded log.", streams.measure_embedded,
         takes_s=35,
+    ),
+    Benchmark(
+        "worker",
+        "What one chunk of a model costs the whole worker: fifty streams of eighty tokens a second.",
+        worker_chunks.measure,
+        takes_s=20,
+    ),
+    Benchmark(
+        "client-path",
+        "What one chunk costs a client of a model and nothing else: our three dialects, the openai"
+        " SDK and litellm read the same fifty streams.",
+        model_clients.measure,
+        takes_s=35,
+    ),
+    Benchmark(
+        "imports",
+        "How long a fresh interpreter takes to import each, and its memory after.",
+        model_clients.measure_imports,
+        takes_s=20,
+    ),
+    Benchmark(
+        "worker-memory",
+        "A worker on Kafka that streams 500 chunks a second for ten minutes, after a first one.",
+        worker_memory.measure,
+        takes_s=680,
+        once=True,
+        asked="--long",
     ),
 )

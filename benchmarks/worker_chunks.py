@@ -1,78 +1,80 @@
-"""What one chunk of a model costs the worker, from the socket to the acked record."""
+"""What one chunk of a model costs the whole worker, from the socket to the acked record."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import uvloop
-from msgspec.structs import replace
 
-from benchmarks.appending import open_registered_log
-from benchmarks.processes import simulator
+from benchmarks.appending import open_registered_cluster, open_registered_log
+from benchmarks.bench import Bench
+from benchmarks.model_clients.measure import paced_provider
+from benchmarks.processes import cpu_s, rss_kb
 from benchmarks.readings import MICROSECONDS, Reading
+from benchmarks.worker_tasks import PROVIDER, assign_inbox, chunks_of, give_all, new_tasks
 from facilitair_agent_worker.app import AgentWorker, build_app
 from facilitair_agent_worker.settings import AgentWorkerSettings
-from facilitair_events import codec
-from facilitair_events.envelope import header
-from facilitair_events.requests import CallReported
-from facilitair_events.text import inline
-from facilitair_events.topics import COLLABORATION_INBOX
-from facilitair_events.work import RunAttempt
 from facilitair_llm.endpoints import Endpoint, Endpoints
-from facilitair_messaging.ports import Log, Reader, Record, TopicPartition
-from facilitair_testing.desk import Desk, task
+from facilitair_messaging.ports import Log
 from facilitair_testing.eventually import eventually
+from facilitair_testing.service_processes import ServiceProcesses
 
 STREAMS = 50
+TOKENS = 240
 TOKENS_PER_S = 80
 GOAL_US = 25.0
+GOAL_MB = 80.0
 ENOUGH_S = 120.0
-PACE = {
-    "FACILITAIR_SIMULATOR_TTFT_MS": "100",
-    "FACILITAIR_SIMULATOR_TOKENS_PER_S": str(TOKENS_PER_S),
-}
+MEMBER = "agent-worker-0"
+START_S = 60.0
 
 
-def measure() -> list[Reading]:
-    """Fifty agents write at once, at the pace of usual models; the simulator is a process apart.
+def measure(bench: Bench) -> list[Reading]:
+    """Fifty agents write at once, at the pace of usual models; the provider is a process apart.
 
-    All CPU of this process counts: HTTP, worker, and the embedded log with its writing thread.
+    On Kafka the worker is a process too; its CPU is counted, not the broker's.
+    On the embedded log all CPU of this process counts: the worker, and the log with its writer.
     """
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        spent_s, chunks = runner.run(_measure())
-    what = f"worker and its log, CPU per chunk ({STREAMS} streams, {TOKENS_PER_S} tokens/s each)"
-    return [Reading(what, spent_s / chunks * 1e6, MICROSECONDS, GOAL_US)]
+    streams, tokens = bench.pick((STREAMS, TOKENS), quick=(3, 20))
+    with paced_provider(tokens=tokens, tokens_per_s=TOKENS_PER_S) as url:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            embedded_us = runner.run(_embedded_us(url, bench.fresh(), streams=streams))
+        bootstrap = bench.kafka().address
+        with worker_process(url, bench.fresh(), bootstrap=bootstrap) as pid:
+            kafka_us, idle_mb, mb = asyncio.run(_kafka(bootstrap, pid, streams=streams))
+    what = "whole worker, CPU per chunk"
+    return [
+        Reading(f"{what}, on Kafka", kafka_us, MICROSECONDS, GOAL_US),
+        Reading(f"{what} with the embedded log and its writer", embedded_us, MICROSECONDS, GOAL_US),
+        Reading("whole worker on Kafka, memory when ready", idle_mb, "MB", GOAL_MB),
+        Reading("the same after these streams", mb, "MB", GOAL_MB),
+    ]
 
 
-async def _measure() -> tuple[float, int]:
-    with simulator(**PACE) as url, TemporaryDirectory(prefix="facilitair-bench-") as name:
-        async with (
-            open_registered_log(Path(name)) as log,
-            log.reader() as reader,
-            _worker(log, Path(name), url=url),
-        ):
-            await _assign_inbox(log, reader)
-            desk = Desk(log)
-            began = time.process_time()
-            for number in range(STREAMS):
-                await desk.give(_task(number))
-            async with asyncio.timeout(ENOUGH_S):
-                chunks = await _chunks(reader)
-            return time.process_time() - began, chunks
+async def _embedded_us(url: str, home: Path, *, streams: int) -> float:
+    async with (
+        open_registered_log(home) as log,
+        log.reader() as reader,
+        _worker(log, home, url=url),
+    ):
+        await assign_inbox(log, reader)
+        began = time.process_time()
+        await give_all(log, new_tasks(streams))
+        async with asyncio.timeout(ENOUGH_S):
+            chunks = await chunks_of(reader, calls=streams)
+        return (time.process_time() - began) / chunks * 1e6
 
 
 @asynccontextmanager
 async def _worker(log: Log, home: Path, *, url: str) -> AsyncIterator[AgentWorker]:
-    endpoints = Endpoints(
-        by_provider={"p": Endpoint(provider="p", base_url=f"{url}/v1")}, default_provider="p"
-    )
+    endpoint = Endpoint(provider=PROVIDER, base_url=f"{url}/v1")
+    endpoints = Endpoints(by_provider={PROVIDER: endpoint}, default_provider=PROVIDER)
     async with build_app(AgentWorkerSettings(home=home), log, endpoints=endpoints) as worker:
         stop = asyncio.Event()
         running = asyncio.create_task(worker.run(stop))
-        await eventually(worker.ready, what="the worker to take tasks")
+        await eventually(worker.ready, timeout_s=START_S, what="the worker to take tasks")
         try:
             yield worker
         finally:
@@ -80,38 +82,32 @@ async def _worker(log: Log, home: Path, *, url: str) -> AsyncIterator[AgentWorke
             await running
 
 
-async def _assign_inbox(log: Log, reader: Reader) -> None:
-    count = await log.admin().partitions(COLLABORATION_INBOX)
-    places = [TopicPartition(COLLABORATION_INBOX, number) for number in range(count)]
-    reader.assign(await log.admin().end_offsets(places))
+@contextmanager
+def worker_process(url: str, home: Path, *, bootstrap: str) -> Iterator[int]:
+    """A worker as a fleet has it, of the provider at ``url``; yields its process."""
+    variables = {
+        "FACILITAIR_PROVIDER": PROVIDER,
+        "FACILITAIR_MODEL": "scripted-model",
+        "OPENAI_BASE_URL": f"{url}/v1",
+        # The defaults, in place of what tests set.
+        "FACILITAIR_AGENT_WORKER_LEASE_S": "30",
+        "KAFKA_SESSION_TIMEOUT_S": "15",
+    }
+    with ServiceProcesses(home, bootstrap=bootstrap, variables=variables) as services:
+        services.start(MEMBER)
+        asyncio.run(services.ready(MEMBER))
+        yield services.pid(MEMBER)
+        services.stop(MEMBER)
 
 
-def _task(number: int) -> RunAttempt:
-    given = task(
-        path=f"s{number}", task=inline("Write a rate limiter, with tests"), timeout_s=100.0
-    )
-    agent = replace(given.agent, prompt="Role: coder")
-    return replace(given, agent=agent, collaboration=f"c{number}")
-
-
-async def _chunks(reader: Reader) -> int:
-    """The chunks of all calls, once each has reported: the simulator sends a token in each."""
-    calls = 0
-    chunks = 0
-    while calls < STREAMS:
-        for record in await reader.poll(max_records=1000, wait_s=1.0):
-            call = _call(record)
-            if call is not None:
-                if call.usage is None:
-                    raise ValueError(call)
-                calls += 1
-                chunks += call.usage.output_tokens
-    return chunks
-
-
-def _call(record: Record) -> CallReported | None:
-    name = header(record.headers, "ce_type")
-    if name is None or record.value is None:
-        return None
-    data = codec.decode(name.decode(), record.value)
-    return data if isinstance(data, CallReported) else None
+async def _kafka(bootstrap: str, pid: int, *, streams: int) -> tuple[float, float, float]:
+    """CPU per chunk in microseconds; memory in MB before and after."""
+    idle_kb = rss_kb(pid)
+    async with open_registered_cluster(bootstrap) as log, log.reader() as reader:
+        await assign_inbox(log, reader)
+        before_s = cpu_s(pid)
+        await give_all(log, new_tasks(streams))
+        async with asyncio.timeout(ENOUGH_S):
+            chunks = await chunks_of(reader, calls=streams)
+    spent_us = (cpu_s(pid) - before_s) / chunks * 1e6
+    return spent_us, idle_kb / 1000, rss_kb(pid) / 1000

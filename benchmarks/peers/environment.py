@@ -31,6 +31,8 @@ def peer_python(name: str) -> str:
                 *(uv, "pip", "install", "--quiet", "--require-hashes"),
                 *("--python", str(python), "-r", str(lock)),
             ],
+            # Outside of the workspace, whose settings leave packages out of every installation.
+            cwd=folder,
             check=True,
         )
         (folder / "complete").touch()
