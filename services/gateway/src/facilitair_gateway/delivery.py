@@ -1,7 +1,6 @@
 """What a viewer is sent of its entries: frames in one piece, and the end with its reason."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Final
 
 import structlog
@@ -35,15 +34,14 @@ class Delivery:
         """
         if viewer.ended:
             return []
-        cut_off = partial(self._end, viewer, wire=wire)
         if self._is_slow(viewer):
-            return [cut_off(viewer.cursor, reason="slow", message=_SLOW)]
+            return [self._end(viewer, viewer.cursor, reason="slow", message=_SLOW, wire=wire)]
         while entries := next_entries(viewer):
             frames, over = self._frames(viewer, entries, wire=wire)
             if frames or over:
                 return frames
         if viewer.fault is not None:
-            return [cut_off(viewer.cursor, reason="expired", message=_EXPIRED)]
+            return [self._end(viewer, viewer.cursor, reason="expired", message=_EXPIRED, wire=wire)]
         return []
 
     def _is_slow(self, viewer: Viewer) -> bool:

@@ -6,6 +6,7 @@ A cursor says where to read on: partition, offset of the *next* record, last ``s
 
 import re
 from enum import Enum
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import msgspec
@@ -25,7 +26,7 @@ _NUMBER_DIGITS: Final = 18
 _TYPE: Final = re.compile(rb"facilitair\.([a-z0-9_.]+)\.v\d+")
 _TERMINAL: Final = frozenset(kind.encode() for kind in TERMINAL_KINDS)
 _CHUNKS: Final = frozenset({b"token", b"attempt.started", b"attempt.reset"})
-_NAMES: Final = frozenset({"ce_type", "tenant", "seq", "step", "attempt", "index"})
+_REMEMBERED_TYPES: Final = 1024
 _json: Final = msgspec.json.Decoder(msgspec.Raw)
 
 
@@ -85,18 +86,18 @@ def entry_of(record: Record) -> Entry | None:
     value = record.value
     if value is None or record.key is None or not _is_json_line(value):
         return None
-    found = {name: content for name, content in record.headers if name in _NAMES}
+    found = dict(record.headers)
     tenant = found.get("tenant")
     if tenant is not None and not record.key.startswith(tenant + b":"):
         return None
     kind = _kind(found.get("ce_type", b""))
+    if kind is None:
+        return None
     try:
         seq = _number(found.get("seq"))
         attempt = _number(found.get("attempt"))
         index = _number(found.get("index"))
     except ValueError:
-        return None
-    if kind is None:
         return None
     return Entry(record.offset, kind, value, seq, found.get("step"), attempt, index)
 
@@ -191,6 +192,7 @@ class Progress:
         return Verdict.SEND
 
 
+@lru_cache(maxsize=_REMEMBERED_TYPES)
 def _kind(type_name: bytes) -> bytes | None:
     """``facilitair.step.completed.v1`` is ``step.completed``; None for anything else."""
     found = _TYPE.fullmatch(type_name)

@@ -40,10 +40,10 @@ class Channel(Generic[Watcher]):
     def __len__(self) -> int:
         return len(self._entries) - self._head
 
-    def append(self, entry: Entry) -> None:
-        """Add the newest entry."""
+    def append(self, entry: Entry, *, size: int) -> None:
+        """Add the newest entry, whose weight is ``size``."""
         self._entries.append(entry)
-        self.appended += weight(entry)
+        self.appended += size
 
     def evict(self) -> None:
         """Throw out the oldest entry."""
@@ -57,7 +57,7 @@ class Channel(Generic[Watcher]):
         """The entries from ``offset`` on, at least one where there is one, up to ``max_bytes``."""
         found: list[Entry] = []
         size = 0
-        start = bisect_left(self._entries, offset, lo=self._head, key=_offset_of)
+        start = self._start(offset)
         for index in range(start, len(self._entries)):
             entry = self._entries[index]
             size += weight(entry)
@@ -65,6 +65,18 @@ class Channel(Generic[Watcher]):
                 break
             found.append(entry)
         return found
+
+    def _start(self, offset: int) -> int:
+        """Where the entries from ``offset`` on begin.
+
+        Whoever keeps up wants the last one, or waits for the next.
+        """
+        entries, last = self._entries, len(self._entries) - 1
+        if last < self._head or entries[last].offset < offset:
+            return last + 1
+        if last == self._head or entries[last - 1].offset < offset:
+            return last
+        return bisect_left(entries, offset, lo=self._head, key=_offset_of)
 
     def at(self, offset: int) -> Entry | None:
         """The entry at exactly ``offset``."""
@@ -98,8 +110,8 @@ class Ring(Generic[Watcher]):
     def append(self, key: bytes, entry: Entry) -> Channel[Watcher]:
         """Add the record at the end, whose offset is at least ``end``; returns where it went."""
         channel = self._channel(key)
-        channel.append(entry)
         size = weight(entry)
+        channel.append(entry, size=size)
         self._order.append((entry.offset, key, size))
         self._bytes += size
         self.end = entry.offset + 1
