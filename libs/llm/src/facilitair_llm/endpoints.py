@@ -22,7 +22,14 @@ from facilitair_llm.catalog import ModelCatalog, read_model_files
 from facilitair_llm.dialect_registry import load_dialect
 from facilitair_llm.errors import CatalogError, EndpointsError
 from facilitair_llm.model_files import BUILT_IN_DIALECTS, ModelFile
-from facilitair_llm.providers import HttpChat, Timeouts, no_extra_headers, simulator_headers
+from facilitair_llm.providers import (
+    HttpChat,
+    KeyOf,
+    ResponseLimits,
+    Timeouts,
+    no_extra_headers,
+    simulator_headers,
+)
 from facilitair_llm.sealing import MasterKeys, read_master_keys
 from facilitair_llm.secret import Secret, read_key
 from facilitair_llm.urls import is_loopback, url_problem
@@ -154,10 +161,16 @@ def resolve_default_model(endpoints: Endpoints, catalog: ModelCatalog) -> Model:
 
 
 def build_chat_model(
-    endpoint: Endpoint, *, session: aiohttp.ClientSession, timeouts: Timeouts
+    endpoint: Endpoint,
+    *,
+    session: aiohttp.ClientSession,
+    timeouts: Timeouts,
+    limits: ResponseLimits = ResponseLimits(),  # noqa: B008 - it is frozen
+    key_of: KeyOf | None = None,
 ) -> HttpChat:
     """Return a client for the endpoint; only the simulator is told call ids and tenants.
 
+    Without `key_of` every tenant's requests are made with the endpoint's own key.
     Raises DialectError for a dialect that is not installed.
     """
     dialect = load_dialect(endpoint.dialect)
@@ -165,8 +178,9 @@ def build_chat_model(
         session=session,
         dialect=dialect,
         base_url=endpoint.base_url,
-        api_key=None if endpoint.api_key is None else endpoint.api_key.reveal(),
+        key_of=(lambda _tenant: endpoint.api_key) if key_of is None else key_of,
         timeouts=timeouts,
+        limits=limits,
         options=msgspec.convert(endpoint.options, dialect.options),
         extra_headers=simulator_headers if endpoint.provider == SIMULATOR else no_extra_headers,
     )

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from facilitair_llm.secret import Secret
+
 ProviderErrorKind = Literal[
     "rate_limited",
     "overloaded",
@@ -9,6 +11,7 @@ ProviderErrorKind = Literal[
     "timeout",
     "truncated",
     "malformed",
+    "address_refused",
     "authentication",
     "invalid_request",
     "context_length",
@@ -60,8 +63,16 @@ class ProviderError(LlmError):
         self.message = message[:MAX_MESSAGE_CHARACTERS]
         self.retry_after_s = retry_after_s
         self.retryable = kind in RETRYABLE_KINDS
-        where = f" (HTTP {status})" if status is not None else ""
-        super().__init__(f"{kind}{where}: {self.message}")
+        super().__init__(self._told())
+
+    def hide(self, secret: Secret) -> None:
+        """Take a credential out of the message, which may quote what the provider was sent."""
+        self.message = secret.hidden_in(self.message)
+        self.args = (self._told(),)
+
+    def _told(self) -> str:
+        where = "" if self.status is None else f" (HTTP {self.status})"
+        return f"{self.kind}{where}: {self.message}"
 
     @property
     def declined(self) -> bool:
@@ -100,3 +111,7 @@ class SealError(LlmError):
     def __init__(self, *, problem: str) -> None:
         self.problem = problem
         super().__init__(f"the credential cannot be used: {problem}")
+
+
+class AddressRefusedError(LlmError, PermissionError):
+    """The rules of the network refuse an address; an OSError, so that another one may be tried."""

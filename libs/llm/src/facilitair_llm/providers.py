@@ -4,26 +4,41 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Protocol
 
 import aiohttp
+import msgspec
 from msgspec import Struct
 
-from facilitair_llm.calls import ChatRequest, Chunk
+from facilitair_llm.calls import ChatRequest, Chunk, Finished
 from facilitair_llm.dialects import Asked, Dialect, StreamDecoder
 from facilitair_llm.errors import ProviderError
 from facilitair_llm.framing import Event
-from facilitair_llm.http_stream import EventReader, Timeouts, open_stream
+from facilitair_llm.http_stream import EventReader, ResponseLimits, Timeouts, open_stream
+from facilitair_llm.network import NetworkRules, guarded_sockets
+from facilitair_llm.secret import Secret
 
 __all__ = [
     "ChatModel",
     "ExtraHeaders",
     "HttpChat",
+    "KeyOf",
+    "NetworkRules",
+    "ResponseLimits",
     "Timeouts",
     "build_session",
     "no_extra_headers",
+    "no_key",
     "simulator_headers",
 ]
 
 ExtraHeaders = Callable[[str, str], Mapping[str, str]]
 """Called with call id and tenant once per request; its headers are added to the request."""
+
+
+KeyOf = Callable[[str], Secret | None]
+"""Called with the tenant once per request: whose key it is made with, None for none.
+
+It raises ProviderError with `sent=False` where there is a key that cannot be used: a request is
+never made with another key instead.
+"""
 
 
 class ChatModel(Protocol):
@@ -52,14 +67,23 @@ def simulator_headers(call_id: str, tenant: str) -> Mapping[str, str]:
     return {"X-Facilitair-Call-Id": call_id, "X-Facilitair-Tenant": tenant}
 
 
-def build_session() -> aiohttp.ClientSession:
+def no_key(_tenant: str) -> Secret | None:
+    """Send no key: right for servers that know none."""
+    return None
+
+
+def build_session(rules: NetworkRules) -> aiohttp.ClientSession:
     """Return a session fit for streams, to be closed by the caller.
+
+    Every new connection is held to `rules`; no proxy of the environment is used.
 
     Calls in flight are limited by the worker, so the pool has no limit that they could wait for.
     Cookies are not kept: tenants share the session.
     """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),
+        connector=aiohttp.TCPConnector(
+            limit=0, ttl_dns_cache=60, socket_factory=guarded_sockets(rules)
+        ),
         cookie_jar=aiohttp.DummyCookieJar(),
     )
 
@@ -69,6 +93,7 @@ class HttpChat:
 
     `base_url` is what comes before the dialect's path, such as `https://api.openai.com/v1`.
     `options` are the dialect's own, its defaults where None.
+    `key_of` says whose key a request is made with; that key is in no error and no `Finished`.
     The session stays the caller's (`build_session`).
     """
 
@@ -78,16 +103,18 @@ class HttpChat:
         session: aiohttp.ClientSession,
         dialect: Dialect,
         base_url: str,
-        api_key: str | None,
+        key_of: KeyOf,
         timeouts: Timeouts,
+        limits: ResponseLimits = ResponseLimits(),  # noqa: B008 - it is frozen
         options: Struct | None = None,
         extra_headers: ExtraHeaders = no_extra_headers,
     ) -> None:
         self._session = session
         self._dialect = dialect
         self._url = join_url(base_url, dialect.path)
-        self._api_key = api_key
+        self._key_of = key_of
         self._timeouts = timeouts
+        self._limits = limits
         self._options = dialect.options() if options is None else options
         self._extra_headers = extra_headers
 
@@ -95,41 +122,61 @@ class HttpChat:
         self, request: ChatRequest, *, call_id: str, tenant: str
     ) -> AsyncGenerator[Chunk, None]:
         """See `ChatModel.stream`."""
-        dialect = self._dialect
-        async with open_stream(
-            self._session,
-            url=self._url,
-            headers=self._headers(call_id=call_id, tenant=tenant),
-            body=dialect.encode(request, self._options),
-            parser=dialect.build_parser(),
-            timeouts=self._timeouts,
-        ) as reader:
-            named = (reader.headers.get(name) for name in dialect.request_id_headers)
-            asked = Asked(
-                request=request,
-                options=self._options,
-                provider_request_id=next(filter(None, named), None),
-            )
-            decoder = dialect.build_decoder(asked)
-            while not decoder.done:
-                events = await _read_events(reader, decoder)
-                if events is None:
-                    break
-                for event in events:
-                    for chunk in decoder.decode(event):
-                        yield chunk
-            yield decoder.finish()
-            await reader.drain()
+        dialect, secret = self._dialect, self._key_of(tenant)
+        try:
+            async with open_stream(
+                self._session,
+                url=self._url,
+                headers=self._headers(secret, call_id=call_id, tenant=tenant),
+                body=dialect.encode(request, self._options),
+                parser=dialect.build_parser(),
+                timeouts=self._timeouts,
+                limits=self._limits,
+            ) as reader:
+                decoder = dialect.build_decoder(self._asked(request, reader))
+                while not decoder.done:
+                    events = await _read_events(reader, decoder)
+                    if events is None:
+                        break
+                    for event in events:
+                        for chunk in decoder.decode(event):
+                            yield chunk
+                yield _without_key(decoder.finish(), secret)
+                await reader.drain()
+        except ProviderError as error:
+            if secret is not None:
+                error.hide(secret)
+            raise
 
-    def _headers(self, *, call_id: str, tenant: str) -> dict[str, str]:
+    def _asked(self, request: ChatRequest, reader: EventReader) -> Asked:
+        named = (reader.headers.get(name) for name in self._dialect.request_id_headers)
+        return Asked(
+            request=request,
+            options=self._options,
+            provider_request_id=next(filter(None, named), None),
+        )
+
+    def _headers(self, secret: Secret | None, *, call_id: str, tenant: str) -> dict[str, str]:
         return {
             "Accept": "text/event-stream, application/x-ndjson",
             # A compressed stream arrives in blocks, not in tokens.
             "Accept-Encoding": "identity",
             "Content-Type": "application/json",
             **self._extra_headers(call_id, tenant),
-            **self._dialect.headers(self._api_key),
+            **self._dialect.headers(None if secret is None else secret.reveal()),
         }
+
+
+def _without_key(end: Finished, secret: Secret | None) -> Finished:
+    """Return the end of an answer; names that the provider chose may quote what it was sent."""
+    if secret is None:
+        return end
+    ident = end.provider_request_id
+    return msgspec.structs.replace(
+        end,
+        model=secret.hidden_in(end.model),
+        provider_request_id=None if ident is None else secret.hidden_in(ident),
+    )
 
 
 def join_url(base_url: str, path: str) -> str:

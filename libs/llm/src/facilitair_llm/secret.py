@@ -9,6 +9,8 @@ from urllib.parse import quote
 REMOVED: Final = "[removed]"
 _SHORTEST_CUT: Final = 6
 """A piece of a key at the end of a text that was cut is removed from this length on."""
+_SHORTEST_KEY: Final = 8
+"""What is shorter is a word that a server wants to hear, such as `none`."""
 
 
 class Secret:
@@ -28,6 +30,8 @@ class Secret:
 
         What a cut left of it at the end of the text goes too.
         """
+        if len(self._value) < _SHORTEST_KEY:
+            return text
         for form in _forms(self._value):
             text = text.replace(form, REMOVED)
         for form in _forms(self._value):

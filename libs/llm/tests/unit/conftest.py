@@ -7,7 +7,8 @@ import pytest
 from aiohttp import web
 
 from facilitair_llm.openai_wire import OPENAI_CHAT
-from facilitair_llm.providers import HttpChat, Timeouts, build_session
+from facilitair_llm.providers import HttpChat, NetworkRules, Timeouts, build_session
+from facilitair_llm.secret import Secret
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -72,10 +73,13 @@ async def provider():
 
 @pytest.fixture
 async def build_model(provider):
-    session = build_session()
+    session = build_session(NetworkRules(loopback=True))
 
-    def build(**options) -> HttpChat:
-        known = {"base_url": provider.url, "api_key": None, "timeouts": Timeouts()} | options
+    def build(*, api_key: str | None = None, **options) -> HttpChat:
+        secret = None if api_key is None else Secret(api_key)
+        known = {
+            "base_url": provider.url, "key_of": lambda _: secret, "timeouts": Timeouts(),
+        } | options  # fmt: skip
         return HttpChat(session=session, dialect=OPENAI_CHAT, **known)
 
     yield build

@@ -15,7 +15,8 @@ from facilitair_llm.dialect_registry import BUILT_IN, load_dialect
 from facilitair_llm.dialects import Asked
 from facilitair_llm.errors import ProviderError
 from facilitair_llm.framing import EventTooLargeError
-from facilitair_llm.providers import HttpChat, build_session, simulator_headers
+from facilitair_llm.providers import HttpChat, NetworkRules, build_session, simulator_headers
+from facilitair_llm.secret import Secret
 from facilitair_llm.simulator.journal import Journal
 from facilitair_testing.eventually import eventually
 from facilitair_testing.provider.answers import SIXTY, Answer, Call
@@ -48,7 +49,7 @@ async def provider(tmp_path):
 
 @pytest.fixture
 async def session():
-    async with build_session() as opened:
+    async with build_session(NetworkRules(loopback=True)) as opened:
         yield opened
 
 
@@ -60,7 +61,7 @@ def build(provider, session):
             session=session,
             dialect=load_dialect(dialect),
             base_url=base_url,
-            api_key="sk-test",
+            key_of=lambda _: Secret("sk-test"),
             timeouts=timeouts,
             extra_headers=simulator_headers,
         )

@@ -12,7 +12,7 @@ from facilitair_llm.catalog import load_models
 from facilitair_llm.dialect_registry import BUILT_IN, dialect_names, load_dialect
 from facilitair_llm.endpoints import build_chat_model, resolve_endpoints
 from facilitair_llm.errors import CatalogError, DialectError, EndpointsError
-from facilitair_llm.providers import Timeouts, build_session
+from facilitair_llm.providers import NetworkRules, Timeouts, build_session
 
 PAGE = Path(__file__).parents[4] / "docs" / "how-to" / "add-a-dialect.md"
 REQUEST = ChatRequest(model="m", messages=(ChatMessage(role="user", content="hi"),))
@@ -66,7 +66,7 @@ async def test_the_documented_dialect_is_installed_and_spoken(install, tiny_serv
     assert dialect_names() == (*BUILT_IN, "tiny")
     endpoints = resolve_endpoints({"TINY_CLOUD_API_KEY": "k"}, None, directory=tmp_path)
     endpoint = endpoints.by_provider["tiny-cloud"]
-    async with build_session() as session:
+    async with build_session(NetworkRules(loopback=True)) as session:
         model = build_chat_model(endpoint, session=session, timeouts=Timeouts())
         chunks = [chunk async for chunk in model.stream(REQUEST, call_id="c", tenant="t")]
     assert chunks == [TextDelta("HEL"), TextDelta("LO"), Finished("stop", None, "m")]

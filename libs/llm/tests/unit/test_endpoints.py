@@ -16,7 +16,7 @@ from facilitair_llm.endpoints import (
     resolve_endpoints,
 )
 from facilitair_llm.errors import EndpointsError
-from facilitair_llm.providers import Timeouts, build_session
+from facilitair_llm.providers import NetworkRules, Timeouts, build_session
 
 CATALOG = load_models(Path(__file__).parents[4] / "models")
 SIMULATOR = "http://127.0.0.1:9000"
@@ -142,7 +142,7 @@ def test_master_keys_are_read_and_their_faults_told_beside_the_others():
 
 
 async def test_only_the_simulator_is_told_who_calls(provider):
-    async with build_session() as session:
+    async with build_session(NetworkRules(loopback=True)) as session:
         for name in ("openai", "ollama", "simulator"):
             provider.stream(b'data: {"choices":[{"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n')
             endpoint = Endpoint(provider=name, base_url=provider.url, api_key=Secret("sk-1"))

@@ -12,7 +12,7 @@ from facilitair_llm.endpoints import (
     resolve_endpoints,
 )
 from facilitair_llm.errors import CatalogError, EndpointsError
-from facilitair_llm.providers import Timeouts, build_session, join_url
+from facilitair_llm.providers import NetworkRules, Timeouts, build_session, join_url
 
 ROOT = Path(__file__).parents[4]
 FOUR_LINES = """\
@@ -43,7 +43,7 @@ def directory(tmp_path):
 
 
 async def url_of(endpoint):
-    async with build_session() as session:
+    async with build_session(NetworkRules(loopback=True)) as session:
         return build_chat_model(endpoint, session=session, timeouts=Timeouts())._url  # noqa: SLF001
 
 

@@ -102,6 +102,10 @@ def test_what_a_cut_left_of_a_key_is_removed() -> None:
     assert Secret(KEY).hidden_in("wrong key CANAR") == "wrong key CANAR"
 
 
+def test_a_word_instead_of_a_key_is_removed_from_nothing() -> None:
+    assert Secret("none").hidden_in("there is none, bm9uZQ==") == "there is none, bm9uZQ=="
+
+
 def test_a_secret_shows_itself_to_nobody() -> None:
     secret = Secret(KEY)
     assert KEY not in f"{secret!r} {secret!s} {secret}"

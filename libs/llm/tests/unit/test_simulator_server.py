@@ -9,7 +9,14 @@ from aiohttp import web
 from facilitair_llm.calls import ChatMessage, ChatRequest, Finished, TextDelta, Usage
 from facilitair_llm.errors import ProviderError
 from facilitair_llm.openai_wire import OPENAI_CHAT
-from facilitair_llm.providers import HttpChat, Timeouts, build_session, simulator_headers
+from facilitair_llm.providers import (
+    HttpChat,
+    NetworkRules,
+    Timeouts,
+    build_session,
+    no_key,
+    simulator_headers,
+)
 from facilitair_llm.simulator.journal import Journal
 from facilitair_llm.simulator.server import build_app
 from facilitair_llm.simulator.settings import SimulatorSettings
@@ -34,7 +41,7 @@ class Client:
             session=self.session,
             dialect=OPENAI_CHAT,
             base_url=f"{self.url}/v1",
-            api_key=None,
+            key_of=no_key,
             timeouts=timeouts or Timeouts(),
             extra_headers=headers,
         )
@@ -89,7 +96,7 @@ async def start(tmp_path):
         )
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        session = build_session()
+        session = build_session(NetworkRules(loopback=True))
         cleanups.append((session, runner, journal))
         return Client(session, f"http://127.0.0.1:{runner.addresses[0][1]}", path)
 

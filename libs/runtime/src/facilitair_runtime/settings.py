@@ -38,6 +38,14 @@ Home = Annotated[
     ),
 ]
 
+LocalOnly = Annotated[
+    bool,
+    Field(
+        validation_alias=f"{PREFIX}LOCAL_ONLY",
+        description="Call models on this machine only: every other address is refused.",
+    ),
+]
+
 
 class Group(BaseModel):
     """A group of settings; a service nests it under a name (``FACILITAIR_<SERVICE>_<NAME>__…``)."""
