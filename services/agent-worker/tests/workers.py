@@ -12,7 +12,9 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from facilitair_agent_worker.admission import Admission, AdmissionRules
 from facilitair_agent_worker.attempts import Attempts
+from facilitair_agent_worker.breaker import BreakerRules
 from facilitair_agent_worker.claims import Claims
 from facilitair_agent_worker.declaring import Declarer
 from facilitair_agent_worker.jobs import Job, Limits, Tools
@@ -90,10 +92,13 @@ class Process:
         )  # fmt: skip
         self.ledger = ledger
         self.stops = Stops(kept_ms=10**9)
+        rules = AdmissionRules(breaker=BreakerRules(), wait_s=1.0, waiting=2, limits={})
+        admission = Admission(rules=rules, clock_s=world.clock_s, metrics=metrics)
         unused: Any = None
         stream: Any = _Stream()
         self.tools = Tools(
             ledger=ledger, claims=self.claims, stops=self.stops, reports=reports,
+            admission=admission,
             tokens=TokenWriter(producer=stream, read_back=stream, metrics=metrics),
             silence=self.silence, metrics=metrics, artifacts=unused, models={"p": self},
             clock_s=world.clock_s,

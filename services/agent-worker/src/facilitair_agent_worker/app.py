@@ -2,12 +2,13 @@
 
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import aiohttp
 from prometheus_client import CollectorRegistry
 
+from facilitair_agent_worker.admission import Admission
 from facilitair_agent_worker.claims import Claims
 from facilitair_agent_worker.declaring import Declarer
 from facilitair_agent_worker.errors import KeptForEverError
@@ -27,7 +28,6 @@ from facilitair_events.registry import Registry
 from facilitair_events.topics import AGENT_TASKS, LLM_CALLS
 from facilitair_llm.endpoints import Endpoints, build_chat_model
 from facilitair_llm.providers import ChatModel, Timeouts, build_session
-from facilitair_llm.urls import is_loopback
 from facilitair_messaging.ports import Log, Producer
 from facilitair_observability.metrics import Metrics
 from facilitair_observability.timestamps import now_ms
@@ -63,27 +63,24 @@ async def build_app(
     writable = Writable()
     log = WatchedLog(log, writable)
     async with AsyncExitStack() as stack:
-        sessions = {
-            home: await stack.enter_async_context(
-                build_session(settings.network_rules(loopback=home))
-            )
-            for home in (True, False)
-        }
+        session = await stack.enter_async_context(build_session())
         stream = await stack.enter_async_context(log.producer())
         control = await stack.enter_async_context(log.producer())
         metrics, read_back = Metrics(CollectorRegistry()), ReadBack(log)
         reports = Reports(producer=control, wall_ms=now_ms)
         means = _means(settings, producer=control, reports=reports, metrics=metrics)
+        admission = Admission(rules=settings.admission, clock_s=boottime_s, metrics=metrics)
         tools = Tools(
             ledger=means.ledger,
             claims=means.claims,
+            admission=admission,
             stops=Stops(kept_ms=_kept_ms(AGENT_TASKS)),
             tokens=TokenWriter(producer=stream, read_back=read_back, metrics=metrics),
             reports=reports,
             silence=silence(means),
             metrics=metrics,
             artifacts=DirectoryArtifacts(settings.home / "artifacts"),
-            models=_models(settings, endpoints, sessions=sessions),
+            models=_models(settings, endpoints, session=session),
             clock_s=boottime_s,
         )
         rules = Rules(
@@ -132,26 +129,14 @@ def _kept_ms(topic: str) -> int:
 
 
 def _models(
-    settings: AgentWorkerSettings,
-    endpoints: Endpoints,
-    *,
-    sessions: Mapping[bool, aiohttp.ClientSession],
+    settings: AgentWorkerSettings, endpoints: Endpoints, *, session: aiohttp.ClientSession
 ) -> dict[str, ChatModel]:
-    """Who is called for which provider.
-
-    ``sessions[True]`` reaches this machine: only endpoints get it whose base URL says so.
-    """
     timeouts = Timeouts(
         connect_s=settings.timeouts.connect_s,
         first_byte_s=settings.timeouts.first_byte_s,
         idle_s=settings.timeouts.idle_s,
     )
     return {
-        provider: build_chat_model(
-            endpoint,
-            session=sessions[is_loopback(endpoint.base_url)],
-            timeouts=timeouts,
-            limits=settings.response_limits(),
-        )
+        provider: build_chat_model(endpoint, session=session, timeouts=timeouts)
         for provider, endpoint in endpoints.by_provider.items()
     }

@@ -6,11 +6,14 @@ from functools import partial
 
 import structlog
 
+from facilitair_agent_worker.admission import Asked, Permit
+from facilitair_agent_worker.call_endings import ended_of
 from facilitair_agent_worker.calling import Answer, Caller
 from facilitair_agent_worker.claims import Claim
 from facilitair_agent_worker.costs import cost_of
 from facilitair_agent_worker.domain import check_output, unfenced
 from facilitair_agent_worker.errors import AttemptFaultError, UnknownProviderError
+from facilitair_agent_worker.estimates import estimated_tokens
 from facilitair_agent_worker.jobs import Job, Limits, Tools
 from facilitair_agent_worker.ledger import AttemptKey
 from facilitair_agent_worker.openings import opening
@@ -103,9 +106,13 @@ class Attempts:
             if prepared.finished is not None:
                 await self._reuse(job, prepared, finished=prepared.finished)
                 return False
+            permit = await self._tools.admission.admit(
+                Asked(model=prepared.model, tokens=estimated_tokens(prepared.request)),
+                slots=self._slots,
+            )
         except AttemptFaultError as error:
             return await self._decline(job.key, cause=job.cause, fault=error.fault)
-        return await self._claim(job, prepared, model=model)
+        return await self._claim(job, prepared, model=model, permit=permit)
 
     def _model(self, prepared: Prepared) -> ChatModel:
         try:
@@ -117,18 +124,22 @@ class Attempts:
             fault = Fault(code="provider_unknown", message=str(error))
             raise AttemptFaultError(fault=fault) from error
 
-    async def _claim(self, job: Job, prepared: Prepared, *, model: ChatModel) -> bool:
-        await self._slots.acquire()
+    async def _claim(
+        self, job: Job, prepared: Prepared, *, model: ChatModel, permit: Permit
+    ) -> bool:
         claim = None
         try:
             claim = await self._tools.claims.claim(job.key, index=0, cause=job.cause)
         finally:
             if claim is None:
+                self._tools.admission.unused(permit)
                 self._slots.release()
         if claim is None:
             return False
         self._due[job.key] = self._tools.clock_s() + job.task.timeout_s
-        call = self._group.create_task(self._run(job, prepared, claim=claim, model=model))
+        call = self._group.create_task(
+            self._run(job, prepared, claim=claim, model=model, permit=permit)
+        )
         self._calls.add(call)
         call.add_done_callback(self._ended)
         self._tools.metrics.set(names.CALLS_IN_FLIGHT, len(self._calls))
@@ -138,7 +149,9 @@ class Attempts:
         self._calls.discard(call)
         self._tools.metrics.set(names.CALLS_IN_FLIGHT, len(self._calls))
 
-    async def _run(self, job: Job, prepared: Prepared, *, claim: Claim, model: ChatModel) -> None:
+    async def _run(
+        self, job: Job, prepared: Prepared, *, claim: Claim, model: ChatModel, permit: Permit
+    ) -> None:
         try:
             with (
                 structlog.contextvars.bound_contextvars(
@@ -148,16 +161,19 @@ class Attempts:
                 ),
                 self._tools.silence.holding(claim),
             ):
-                await self._call(job, prepared, claim=claim, model=model)
+                await self._call(job, prepared, claim=claim, model=model, permit=permit)
         finally:
             self._slots.release()
             self._held.discard(job.key)
             self._due.pop(job.key, None)
 
-    async def _call(self, job: Job, prepared: Prepared, *, claim: Claim, model: ChatModel) -> None:
+    async def _call(
+        self, job: Job, prepared: Prepared, *, claim: Claim, model: ChatModel, permit: Permit
+    ) -> None:
         tools, stream = self._tools, job.stream
         began_s = tools.clock_s()
         if began_s - claim.sent_s > self._limits.use_s:
+            tools.admission.unused(permit)
             await self._void(job, claim)
             return
         tools.tokens.open(stream, opening(job.task, prepared.model, cause=job.cause))
@@ -170,12 +186,14 @@ class Attempts:
             job.key, lambda: caller.stop(tools.stops.reason(job.key) or "asked to stop")
         )
         try:
-            answer = await caller.call(
-                prepared.request,
-                call_id=claim.call_id,
-                tenant=job.cause.tenant,
-                timeout_s=job.task.timeout_s,
-            )
+            with tools.admission.using(permit) as use:
+                answer = await caller.call(
+                    prepared.request,
+                    call_id=claim.call_id,
+                    tenant=job.cause.tenant,
+                    timeout_s=job.task.timeout_s,
+                )
+                use.ended = ended_of(answer, timeout_s=job.task.timeout_s)
         finally:
             tools.stops.unwatch(job.key)
         duration_ms = round((tools.clock_s() - began_s) * 1000)

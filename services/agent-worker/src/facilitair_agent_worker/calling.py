@@ -62,9 +62,7 @@ class Caller:
                 return await self._read(request, texts, call_id=call_id, tenant=tenant)
         except ProviderError as error:
             free = error.declined and not texts
-            return Answer(
-                text="".join(texts), fault=fault_of(error), free=free, trouble=error.kind
-            )
+            return Answer(text="".join(texts), fault=fault_of(error), free=free, trouble=error.kind)
         except TimeoutError:
             text = "".join(texts)
             if self._stopped is not None:

@@ -3,10 +3,15 @@
 import asyncio
 from typing import Any
 
+from prometheus_client import CollectorRegistry
+
+from facilitair_agent_worker.admission import Admission, AdmissionRules
 from facilitair_agent_worker.attempts import Attempts
+from facilitair_agent_worker.breaker import BreakerRules
 from facilitair_agent_worker.jobs import Job, Limits, Tools
 from facilitair_agent_worker.ledger import AttemptKey
 from facilitair_events.envelope import Envelope
+from facilitair_observability.metrics import Metrics
 from facilitair_testing.desk import task
 from facilitair_testing.eventually import eventually
 
@@ -43,9 +48,12 @@ class Unclaimed:
 
 def attempts(log: Unclaimed) -> Attempts:
     part: Any = log
+    rules = AdmissionRules(breaker=BreakerRules(), wait_s=0.0, waiting=1, limits={})
+    metrics = Metrics(CollectorRegistry())
     tools = Tools(
         ledger=part, claims=part, stops=part, tokens=part, reports=part, silence=part, metrics=part,
         artifacts=part, models={"p": part}, clock_s=lambda: 0.0,
+        admission=Admission(rules=rules, clock_s=lambda: 0.0, metrics=metrics),
     )  # fmt: skip
     limits = Limits(calls_in_flight=1, max_output_bytes=1024, use_s=10)
     group: Any = None
