@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import aiohttp
@@ -28,6 +28,7 @@ from facilitair_events.registry import Registry
 from facilitair_events.topics import AGENT_TASKS, LLM_CALLS
 from facilitair_llm.endpoints import Endpoints, build_chat_model
 from facilitair_llm.providers import ChatModel, Timeouts, build_session
+from facilitair_llm.urls import is_loopback
 from facilitair_messaging.ports import Log, Producer
 from facilitair_observability.metrics import Metrics
 from facilitair_observability.timestamps import now_ms
@@ -63,7 +64,12 @@ async def build_app(
     writable = Writable()
     log = WatchedLog(log, writable)
     async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(build_session())
+        sessions = {
+            home: await stack.enter_async_context(
+                build_session(settings.network_rules(loopback=home))
+            )
+            for home in (True, False)
+        }
         stream = await stack.enter_async_context(log.producer())
         control = await stack.enter_async_context(log.producer())
         metrics, read_back = Metrics(CollectorRegistry()), ReadBack(log)
@@ -80,7 +86,7 @@ async def build_app(
             silence=silence(means),
             metrics=metrics,
             artifacts=DirectoryArtifacts(settings.home / "artifacts"),
-            models=_models(settings, endpoints, session=session),
+            models=_models(settings, endpoints, sessions=sessions),
             clock_s=boottime_s,
         )
         rules = Rules(
@@ -129,14 +135,26 @@ def _kept_ms(topic: str) -> int:
 
 
 def _models(
-    settings: AgentWorkerSettings, endpoints: Endpoints, *, session: aiohttp.ClientSession
+    settings: AgentWorkerSettings,
+    endpoints: Endpoints,
+    *,
+    sessions: Mapping[bool, aiohttp.ClientSession],
 ) -> dict[str, ChatModel]:
+    """Who is called for which provider.
+
+    ``sessions[True]`` reaches this machine: only endpoints get it whose base URL says so.
+    """
     timeouts = Timeouts(
         connect_s=settings.timeouts.connect_s,
         first_byte_s=settings.timeouts.first_byte_s,
         idle_s=settings.timeouts.idle_s,
     )
     return {
-        provider: build_chat_model(endpoint, session=session, timeouts=timeouts)
+        provider: build_chat_model(
+            endpoint,
+            session=sessions[is_loopback(endpoint.base_url)],
+            timeouts=timeouts,
+            limits=settings.response_limits(),
+        )
         for provider, endpoint in endpoints.by_provider.items()
     }

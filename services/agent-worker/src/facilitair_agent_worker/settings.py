@@ -1,5 +1,6 @@
 """Settings of the agent worker."""
 
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -9,10 +10,13 @@ from facilitair_agent_worker.admission import AdmissionRules
 from facilitair_agent_worker.admission_settings import BreakerGroup, RatesGroup, admission_rules
 from facilitair_agent_worker.errors import RenewalTooRareError
 from facilitair_agent_worker.lease import Lease
+from facilitair_llm.http_stream import MAX_EVENT_BYTES, ResponseLimits
+from facilitair_llm.network import NetworkRules
 from facilitair_runtime.settings import (
     Group,
     HealthGroup,
     Home,
+    LocalOnly,
     ProcessGroup,
     RejectionsGroup,
     config,
@@ -27,6 +31,35 @@ class TimeoutsGroup(Group):
     idle_s: float = Field(60.0, gt=0, description="From one event of a stream to the next.")
 
 
+class NetworkGroup(Group):
+    """Which addresses models may be called at; see docs/how-to/keys-and-networks.md."""
+
+    allow_private: bool = Field(
+        default=False,
+        description="Allow providers in private networks (10/8, 172.16/12, 192.168/16, …).",
+    )
+    allowed: tuple[IPv4Network | IPv6Network, ...] = Field(
+        (), description="Networks that providers may be in beside the internet, as a JSON list."
+    )
+
+
+class ResponsesGroup(Group):
+    """How much of a provider's response is read."""
+
+    max_bytes: int = Field(
+        256 << 20, ge=1024, description="Longest response; a longer one fails its attempt."
+    )
+    max_event_bytes: int = Field(
+        MAX_EVENT_BYTES, ge=1024, le=MAX_EVENT_BYTES, description="Longest event of a stream."
+    )
+    max_header_bytes: int = Field(
+        16 << 10, ge=1024, description="Longest status line, and longest of its headers."
+    )
+    max_error_bytes: int = Field(
+        64 << 10, ge=0, description="How much of an error's body is read to tell what it means."
+    )
+
+
 class AgentWorkerSettings(BaseSettings):
     """What one agent worker is allowed and where it finds things."""
 
@@ -39,6 +72,13 @@ class AgentWorkerSettings(BaseSettings):
     timeouts: TimeoutsGroup = TimeoutsGroup()
     breaker: BreakerGroup = BreakerGroup()
     rates: RatesGroup = RatesGroup()
+    network: NetworkGroup = NetworkGroup()
+    responses: ResponsesGroup = ResponsesGroup()
+    local_only: LocalOnly = False
+    require_tenant_keys: bool = Field(
+        default=False,
+        description="Call providers on other machines only with a key that the tenant brought.",
+    )
     member: str = Field("agent-worker-0", description="Static name in the consumer group.")
     calls_in_flight: Annotated[int, Field(ge=1)] = Field(
         64, description="Model calls that this process makes at once."
@@ -79,3 +119,21 @@ class AgentWorkerSettings(BaseSettings):
         """Lease and renewal together."""
         renew_s = self.lease_s / 3 if self.renew_s is None else self.renew_s
         return Lease(lease_s=self.lease_s, renew_s=renew_s)
+
+    def network_rules(self, *, loopback: bool) -> NetworkRules:
+        """What calls of endpoints are held to whose base URL is, or is not, this machine's."""
+        return NetworkRules(
+            loopback=loopback,
+            allow_private=self.network.allow_private,
+            allowed=self.network.allowed,
+            local_only=self.local_only,
+        )
+
+    def response_limits(self) -> ResponseLimits:
+        """How much of a response is read."""
+        return ResponseLimits(
+            max_bytes=self.responses.max_bytes,
+            max_event_bytes=self.responses.max_event_bytes,
+            max_header_bytes=self.responses.max_header_bytes,
+            max_error_bytes=self.responses.max_error_bytes,
+        )
