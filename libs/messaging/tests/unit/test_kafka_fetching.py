@@ -20,6 +20,7 @@ class Client:
     def __init__(self):
         self._fetcher = self
         self._fetch_max_wait_ms = 0
+        self._records = {}
         self._coordinator = SimpleNamespace(check_errors=lambda: None, member_id="m-1")
         self._subscription = self
         self.found = []
