@@ -13,6 +13,13 @@ def test_s07_connections_inherit_how_long_a_silent_client_is_waited_for() -> Non
             assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
 
 
+def test_small_frames_do_not_wait_for_the_client_to_acknowledge() -> None:
+    with bind("127.0.0.1", 0, send_timeout_s=1) as listening:
+        address = listening.getsockname()
+        with socket.create_connection(address), listening.accept()[0] as accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+
+
 def test_a_port_that_somebody_listens_on_is_refused() -> None:
     with bind("127.0.0.1", 0, send_timeout_s=1) as first:
         port = first.getsockname()[1]

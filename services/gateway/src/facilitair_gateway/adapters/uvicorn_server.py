@@ -61,6 +61,8 @@ def bind(host: str, port: int, *, send_timeout_s: float) -> socket.socket:
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        # asyncio sets it only where the protocol is named; without, small frames wait for acks.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for name, value in (
             ("TCP_USER_TIMEOUT", int(send_timeout_s * _MS)),
             ("TCP_KEEPIDLE", _IDLE_PROBE_S),
