@@ -9,7 +9,7 @@ import yaml
 # Bytes are read three times faster by libyaml, which not every build of PyYAML has.
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-MAX_DECIMALS = 12
+MAX_DECIMALS = 20
 
 
 def compose(text: str) -> yaml.Node | None:
