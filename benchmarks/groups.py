@@ -1,6 +1,14 @@
 """Every benchmark, in the order in which a round takes them."""
 
-from benchmarks import appending, collaborating, worker_chunks, worker_memory
+from benchmarks import (
+    appending,
+    collaborating,
+    gateway_clients,
+    open_collaborations,
+    resuming,
+    worker_chunks,
+    worker_memory,
+)
 from benchmarks.bench import Benchmark
 from benchmarks.model_clients import measure as model_clients
 from benchmarks.streams import measure as streams
@@ -56,5 +64,27 @@ BENCHMARKS = (
         takes_s=680,
         once=True,
         asked="--long",
+    ),
+    Benchmark(
+        "idle-clients",
+        "What a client costs the gateway that watches and is sent nothing; kernel memory not"
+        " counted.",
+        gateway_clients.measure,
+        takes_s=25,
+    ),
+    Benchmark(
+        "storm",
+        "A thousand clients connect at once and resume, each in a collaboration of its own, on"
+        " Kafka.",
+        resuming.measure,
+        takes_s=75,
+        once=True,
+    ),
+    Benchmark(
+        "orchestrator-start",
+        "How long an orchestrator takes to start with ten thousand open collaborations.",
+        open_collaborations.measure,
+        takes_s=90,
+        once=True,
     ),
 )

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from benchmarks.bench import Bench
-from benchmarks.model_clients.ours import DIALECTS
 from benchmarks.peers.environment import peer_python
 from benchmarks.processes import ROOT, clean_environment
 from benchmarks.readings import MICROSECONDS, Reading
 from benchmarks.streams.talking import talking
 
+DIALECTS = ("openai-chat", "anthropic-messages", "ollama-chat")
 STREAMS = 50
 TOKENS_PER_S = 80
 TOKENS = 240

@@ -3,20 +3,20 @@
 import sys
 from contextlib import aclosing
 
+import aiohttp
+
 from benchmarks.model_clients.reading import read_all, run
 from facilitair_llm.calls import ChatMessage, ChatRequest, TextDelta
 from facilitair_llm.endpoints import Endpoint, build_chat_model
-from facilitair_llm.network import NetworkRules
-from facilitair_llm.providers import Timeouts, build_session
+from facilitair_llm.providers import Timeouts
 
 _BASES = {"openai-chat": "/v1", "anthropic-messages": "/v1", "ollama-chat": ""}
-DIALECTS = tuple(_BASES)
 
 
 async def _main(url: str, streams: int, *, dialect: str) -> None:
     endpoint = Endpoint(provider="p", base_url=url + _BASES[dialect], dialect=dialect)
     request = ChatRequest("scripted-model", (ChatMessage("user", "Say something."),))
-    async with build_session(NetworkRules(loopback=True)) as session:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         model = build_chat_model(endpoint, session=session, timeouts=Timeouts())
 
         async def read() -> int:

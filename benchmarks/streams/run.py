@@ -62,6 +62,8 @@ class Run:
 def gateway_on(kafka: KafkaServer, home: Path) -> Iterator[tuple[str, int, Path]]:
     """A gateway with settings of its own making: its url, its process, and its counts."""
     counts = home / "gateway.counts"
+    for left in (home / "run").glob("gateway*.json"):
+        left.unlink()  # one that was here before was killed and has not said goodbye
     arguments = ("-m", "benchmarks.counted", str(counts), "facilitair_gateway")
     with talking(*arguments, environ=_environment(home, kafka)) as gateway:
         yield _announced(home), gateway.pid, counts
