@@ -23,11 +23,13 @@ from facilitair_llm.dialect_registry import load_dialect
 from facilitair_llm.errors import CatalogError, EndpointsError
 from facilitair_llm.model_files import BUILT_IN_DIALECTS, ModelFile
 from facilitair_llm.providers import (
+    Heard,
     HttpChat,
     KeyOf,
     ResponseLimits,
     Timeouts,
     no_extra_headers,
+    not_heard,
     simulator_headers,
 )
 from facilitair_llm.sealing import MasterKeys, read_master_keys
@@ -167,6 +169,7 @@ def build_chat_model(
     timeouts: Timeouts,
     limits: ResponseLimits = ResponseLimits(),  # noqa: B008 - it is frozen
     key_of: KeyOf | None = None,
+    heard: Heard = not_heard,
 ) -> HttpChat:
     """Return a client for the endpoint; only the simulator is told call ids and tenants.
 
@@ -183,6 +186,7 @@ def build_chat_model(
         limits=limits,
         options=msgspec.convert(endpoint.options, dialect.options),
         extra_headers=simulator_headers if endpoint.provider == SIMULATOR else no_extra_headers,
+        heard=heard,
     )
 
 

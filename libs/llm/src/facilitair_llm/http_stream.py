@@ -2,7 +2,7 @@
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -131,10 +131,12 @@ async def open_stream(
     parser: EventParser,
     timeouts: Timeouts,
     limits: ResponseLimits,
+    on_headers: Callable[[Mapping[str, str]], None],
 ) -> AsyncIterator[EventReader]:
     """Send one `POST` and give its events; no redirect is followed and nothing is repeated.
 
     A compressed response is not read: a few bytes of it could become any number.
+    `on_headers` is told the headers of any response, before anything else of it is read.
 
     Leaving closes the connection at once unless the whole response was read.
     Raises ProviderError for anything but a stream.
@@ -151,6 +153,7 @@ async def open_stream(
         until=deadline,
     )
     try:
+        on_headers(response.headers)
         if response.status != 200 or response.content_type in WHOLE_BODY_TYPES:  # noqa: PLR2004
             raise await _error_from(response, max_bytes=limits.max_error_bytes, until=deadline)
         if _is_compressed(response):

@@ -1,6 +1,7 @@
 """The port through which models are called, and its adapter over HTTP."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping
+from functools import partial
 from typing import Protocol
 
 import aiohttp
@@ -18,6 +19,7 @@ from facilitair_llm.secret import Secret
 __all__ = [
     "ChatModel",
     "ExtraHeaders",
+    "Heard",
     "HttpChat",
     "KeyOf",
     "NetworkRules",
@@ -39,6 +41,10 @@ KeyOf = Callable[[str], Secret | None]
 It raises ProviderError with `sent=False` where there is a key that cannot be used: a request is
 never made with another key instead.
 """
+
+
+Heard = Callable[[str, str, Mapping[str, str]], None]
+"""Called with the model, the tenant, and the headers of an answer as it begins; must not raise."""
 
 
 class ChatModel(Protocol):
@@ -65,6 +71,10 @@ def no_extra_headers(_call_id: str, _tenant: str) -> Mapping[str, str]:
 def simulator_headers(call_id: str, tenant: str) -> Mapping[str, str]:
     """Name the call to the simulator, whose journal records it."""
     return {"X-Facilitair-Call-Id": call_id, "X-Facilitair-Tenant": tenant}
+
+
+def not_heard(_model: str, _tenant: str, _headers: Mapping[str, str]) -> None:
+    """Nobody wants to know."""
 
 
 def no_key(_tenant: str) -> Secret | None:
@@ -94,10 +104,11 @@ class HttpChat:
     `base_url` is what comes before the dialect's path, such as `https://api.openai.com/v1`.
     `options` are the dialect's own, its defaults where None.
     `key_of` says whose key a request is made with; that key is in no error and no `Finished`.
+    `heard` is told the headers of every response as they come.
     The session stays the caller's (`build_session`).
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - every collaborator is a parameter
         self,
         *,
         session: aiohttp.ClientSession,
@@ -108,6 +119,7 @@ class HttpChat:
         limits: ResponseLimits = ResponseLimits(),  # noqa: B008 - it is frozen
         options: Struct | None = None,
         extra_headers: ExtraHeaders = no_extra_headers,
+        heard: Heard = not_heard,
     ) -> None:
         self._session = session
         self._dialect = dialect
@@ -117,6 +129,7 @@ class HttpChat:
         self._limits = limits
         self._options = dialect.options() if options is None else options
         self._extra_headers = extra_headers
+        self._heard = heard
 
     async def stream(
         self, request: ChatRequest, *, call_id: str, tenant: str
@@ -132,6 +145,7 @@ class HttpChat:
                 parser=dialect.build_parser(),
                 timeouts=self._timeouts,
                 limits=self._limits,
+                on_headers=partial(self._heard, request.model, tenant),
             ) as reader:
                 decoder = dialect.build_decoder(self._asked(request, reader))
                 while not decoder.done:

@@ -59,13 +59,13 @@ class _Names(Struct, frozen=True):
 
 
 def _openai(what: str) -> _Names:
-    return _Names(*(f"x-ratelimit-{part}-{what}" for part in ("limit", "remaining", "reset")))
+    limit, remaining, reset = (f"x-ratelimit-{p}-{what}" for p in ("limit", "remaining", "reset"))
+    return _Names(limit, remaining, reset)
 
 
 def _anthropic(what: str) -> _Names:
-    return _Names(
-        *(f"anthropic-ratelimit-{what}-{part}" for part in ("limit", "remaining", "reset"))
-    )
+    kind = f"anthropic-ratelimit-{what}"
+    return _Names(f"{kind}-limit", f"{kind}-remaining", f"{kind}-reset")
 
 
 _REQUESTS = (

@@ -8,15 +8,17 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, Self
 
 from msgspec import Struct
 
 from facilitair_agent_worker.breaker import BreakerRules, Pass
 from facilitair_agent_worker.errors import AttemptFaultError
+from facilitair_agent_worker.estimates import estimated_tokens
 from facilitair_agent_worker.gates import Ended, Gate, Place
 from facilitair_events.definitions import Model, RateLimits
 from facilitair_events.requests import Fault
+from facilitair_llm.calls import ChatRequest
 from facilitair_llm.rate_headers import read_rates
 from facilitair_observability import names
 from facilitair_observability.metrics import Metrics
@@ -25,6 +27,11 @@ MAX_GATES: Final = 1024
 """Models that are remembered; names of models come from definitions, which users write."""
 
 STATES: Final = {"closed": 0, "half_open": 1, "open": 2}
+
+
+def one_account(_provider: str, _tenant: str) -> str:
+    """All tenants are called for with the keys of the installation."""
+    return ""
 
 
 class AdmissionRules(Struct, frozen=True, kw_only=True):
@@ -42,19 +49,16 @@ class AdmissionRules(Struct, frozen=True, kw_only=True):
 
 
 class Asked(Struct, frozen=True, kw_only=True):
-    """A call that is wanted. ``account`` is whose key it uses; empty is that of the installation.
-
-    ``tokens`` is an estimate.
-    """
+    """A call that is wanted; ``tokens`` is an estimate of what it uses."""
 
     model: Model
+    tenant: str
     tokens: int
-    account: str = ""
 
-    @property
-    def gate(self) -> tuple[str, str, str]:
-        """What it is admitted by."""
-        return self.model.provider, self.model.name, self.account
+    @classmethod
+    def of(cls, request: ChatRequest, *, model: Model, tenant: str) -> Self:
+        """The call of a request."""
+        return cls(model=model, tenant=tenant, tokens=estimated_tokens(request))
 
 
 class Permit(Struct, frozen=True, kw_only=True):
@@ -73,7 +77,11 @@ class Use(Struct, kw_only=True):
 
 
 class Admission:
-    """One per worker. ``clock_s`` does not go back and goes on while the machine sleeps."""
+    """One per worker. ``clock_s`` does not go back and goes on while the machine sleeps.
+
+    ``account_of`` says by whose key a provider is called for a tenant: empty is that of the
+    installation. What one account used up or broke is not held against another.
+    """
 
     def __init__(
         self,
@@ -82,11 +90,13 @@ class Admission:
         clock_s: Callable[[], float],
         metrics: Metrics,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        account_of: Callable[[str, str], str] = one_account,
     ) -> None:
         self._rules = rules
         self._clock_s = clock_s
         self._metrics = metrics
         self._sleep = sleep
+        self._account_of = account_of
         self._gates: OrderedDict[tuple[str, str, str], Gate] = OrderedDict()
         self._waiting = 0
 
@@ -166,20 +176,24 @@ class Admission:
             names.PROVIDER_CALLS, provider=model.provider, model=model.name, ending=ended.reason
         )
 
-    def hear(self, gate: tuple[str, str, str], headers: Mapping[str, str]) -> None:
+    def hear(  # noqa: PLR0917 - the first is bound, the others are those of a response
+        self, provider: str, model: str, tenant: str, headers: Mapping[str, str]
+    ) -> None:
         """Take in the headers of an answer as it begins."""
-        known = self._gates.get(gate)
-        if known is not None:
-            known.hear(read_rates(headers), now_s=self._clock_s())
+        gate = self._gates.get((provider, model, self._account_of(provider, tenant)))
+        if gate is not None:
+            gate.hear(read_rates(headers), now_s=self._clock_s())
 
     def _gate(self, asked: Asked) -> Gate:
-        gate = self._gates.get(asked.gate)
+        model = asked.model
+        key = (model.provider, model.name, self._account_of(model.provider, asked.tenant))
+        gate = self._gates.get(key)
         if gate is None:
             self._forget()
-            gate = self._gates[asked.gate] = Gate(
-                limits=self._limits(asked.model), rules=self._rules.breaker, now_s=self._clock_s()
+            gate = self._gates[key] = Gate(
+                limits=self._limits(model), rules=self._rules.breaker, now_s=self._clock_s()
             )
-        self._gates.move_to_end(asked.gate)
+        self._gates.move_to_end(key)
         return gate
 
     def _forget(self) -> None:
@@ -244,7 +258,7 @@ class Admission:
 
     def _show(self, asked: Asked, gate: Gate) -> None:
         """Accounts of tenants are not shown: a label never tells of one."""
-        if not asked.account:
+        if not self._account_of(asked.model.provider, asked.tenant):
             self._metrics.set(
                 names.PROVIDER_BREAKER,
                 STATES[gate.breaker.state],

@@ -4,6 +4,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import aiohttp
 from prometheus_client import CollectorRegistry
@@ -86,7 +87,7 @@ async def build_app(
             silence=silence(means),
             metrics=metrics,
             artifacts=DirectoryArtifacts(settings.home / "artifacts"),
-            models=_models(settings, endpoints, sessions=sessions),
+            models=_models(settings, endpoints, sessions=sessions, admission=admission),
             clock_s=boottime_s,
         )
         rules = Rules(
@@ -139,6 +140,7 @@ def _models(
     endpoints: Endpoints,
     *,
     sessions: Mapping[bool, aiohttp.ClientSession],
+    admission: Admission,
 ) -> dict[str, ChatModel]:
     """Who is called for which provider.
 
@@ -155,6 +157,7 @@ def _models(
             session=sessions[is_loopback(endpoint.base_url)],
             timeouts=timeouts,
             limits=settings.response_limits(),
+            heard=partial(admission.hear, provider),
         )
         for provider, endpoint in endpoints.by_provider.items()
     }

@@ -13,7 +13,6 @@ from facilitair_agent_worker.claims import Claim
 from facilitair_agent_worker.costs import cost_of
 from facilitair_agent_worker.domain import check_output, unfenced
 from facilitair_agent_worker.errors import AttemptFaultError, UnknownProviderError
-from facilitair_agent_worker.estimates import estimated_tokens
 from facilitair_agent_worker.jobs import Job, Limits, Tools
 from facilitair_agent_worker.ledger import AttemptKey
 from facilitair_agent_worker.openings import opening
@@ -107,7 +106,7 @@ class Attempts:
                 await self._reuse(job, prepared, finished=prepared.finished)
                 return False
             permit = await self._tools.admission.admit(
-                Asked(model=prepared.model, tokens=estimated_tokens(prepared.request)),
+                Asked.of(prepared.request, model=prepared.model, tenant=job.cause.tenant),
                 slots=self._slots,
             )
         except AttemptFaultError as error:

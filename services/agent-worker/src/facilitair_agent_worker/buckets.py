@@ -10,7 +10,8 @@ _FLOW_S: Final = 30.0
 """Over how long the flow is averaged."""
 _TRUSTED_RESET_S: Final = 10.0
 """A shorter reset is too coarse for a rate: some providers round it to seconds."""
-_SLOWEST_PER_S: Final = 1 / _MINUTE_S
+_SLOWEST_PER_S: Final = 10 / _MINUTE_S
+"""No slower by guessing: a provider that wants less says so by refusing, and is left in peace."""
 _BURST_S: Final = 10.0
 """How long of a rate that nobody told may be spent at once."""
 _STEPS: Final = 20
@@ -97,9 +98,10 @@ class Bucket:
         if self._slowed_from is None:
             self._slowed_from = max(rate, _SLOWEST_PER_S)
         if self._rate is None:
-            self._capacity = max(rate * _BURST_S, 1.0)
-        self._rate = max(rate / 2, _SLOWEST_PER_S)
-        self._level = min(self._level, 0.0)
+            self._level = self._capacity = max(rate * _BURST_S / 2, 1.0)
+        slowest = _SLOWEST_PER_S if self._ceiling is None else min(self._ceiling, _SLOWEST_PER_S)
+        self._rate = max(rate / 2, slowest)
+        self._level = min(self._level, 1.0)
         self._slowed_at_s = now_s
 
     def speed_up(self, *, now_s: float) -> None:
