@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from facilitair_testing.golden.files import GOLDEN, folder, written
-from facilitair_testing.golden.shapes import SHAPES, story_of
+from facilitair_testing.golden.shapes import SHAPES, shapes_of, story_of
 from facilitair_testing.golden.story import Shape
 from facilitair_workflows.decide import KNOWN_LOGIC
 from tools.git_files import at_ref
@@ -68,8 +68,9 @@ def main(argv: Sequence[str]) -> int:
     except GoldenExistsError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    names = arguments.shape or write_missing(into, SHAPES, logic=arguments.logic)
-    sys.stdout.write(f"{len(names)} written, {len(SHAPES) - len(names)} kept as they are\n")
+    shapes = shapes_of(arguments.logic)
+    names = arguments.shape or write_missing(into, shapes, logic=arguments.logic)
+    sys.stdout.write(f"{len(names)} written, {len(shapes) - len(names)} kept as they are\n")
     return 0
 
 

@@ -22,7 +22,10 @@ StepStatus = Literal[
 
 
 class StepView(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A step as ``describe`` shows it. ``path`` carries iteration numbers, ``step`` is its id."""
+    """A step as ``describe`` shows it. ``path`` carries iteration numbers, ``step`` is its id.
+
+    ``partial`` is the code of the fault that left its answer unfinished.
+    """
 
     path: str
     step: str
@@ -34,6 +37,7 @@ class StepView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     output: Text | None = None
     value: Any = None
     fault: Fault | None = None
+    partial: str | None = None
 
 
 class CallView(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -40,6 +40,7 @@ class StepState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``extensions`` against that of its ``endings``.
     ``began_ms`` is when its first attempt was scheduled; 0 where nobody noted it.
     ``model_index``, ``continued`` and ``max_output_tokens`` are for the next attempt.
+    ``resting`` is until when (log time, milliseconds) each of the agent's models is left alone.
     ``partial`` says why the output is not a whole answer.
     """
 
@@ -63,6 +64,7 @@ class StepState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     model_index: Count = 0
     continued: Text | None = None
     max_output_tokens: Ordinal | None = None
+    resting: tuple[Count, ...] = ()
     partial: str | None = None
 
 

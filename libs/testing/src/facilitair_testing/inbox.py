@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from facilitair_events import codec
 from facilitair_events.decision import Command, Decision, Received
@@ -24,9 +25,16 @@ from facilitair_events.state import CollaborationSnapshot, CollaborationState
 from facilitair_events.text import inline
 from facilitair_events.types import NAMES, kind_of
 from facilitair_events.work import RunAttempt
-from facilitair_workflows.decide import decide
+from facilitair_workflows.decide import KNOWN_LOGIC, decide
 
 MODEL = Model(name="m", provider="p")
+CHAIN = (
+    Model(name="m", provider="p", max_output_tokens=1000),
+    Model(name="n", provider="q"),
+    Model(name="o", provider="q", max_output_tokens=4000),
+)
+"""The models of agents that have a chain; they are asked in this order."""
+
 VERDICT = {
     "type": "object",
     "required": ["approved"],
@@ -54,6 +62,18 @@ def definition(*steps: Step, output: str, **more: Any) -> Definition:
         workflow="w", version="1", digest="d", description="", steps=steps,
         agents={name: agent(name) for name in sorted(names)}, output=output, **more,
     )  # fmt: skip
+
+
+def chained(
+    *steps: Step, output: str = "a", models: int = 3, limit: int | None = None
+) -> Definition:
+    """A workflow whose agents have so many models, and this limit of output tokens."""
+    wanted = definition(*steps, output=output)
+    agents = {
+        name: replace(agent, models=CHAIN[:models], max_output_tokens=limit)
+        for name, agent in wanted.agents.items()
+    }
+    return replace(wanted, agents=agents)
 
 
 def review_loop(maximum: int = 3) -> Definition:
@@ -168,7 +188,7 @@ def requested(wanted: Definition | None, **more: Any) -> CollaborationRequested:
     """A request for a workflow, with any field changed."""
     fields: dict[str, Any] = {
         "collaboration": "c1", "project": "default", "actor": "me", "task": inline("Do it."),
-        "body_digest": "b1", "stream_start": 7, "logic": 1, "definition": wanted,
+        "body_digest": "b1", "stream_start": 7, "logic": KNOWN_LOGIC, "definition": wanted,
         "reply_to": ReplyTo(topic="query-replies", correlation="r1"),
     }  # fmt: skip
     return CollaborationRequested(**(fields | more))

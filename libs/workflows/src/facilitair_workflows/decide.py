@@ -19,10 +19,10 @@ from facilitair_events.requests import (
 from facilitair_events.state import CollaborationState, Ending, Timer
 from facilitair_events.text import Text
 from facilitair_workflows.errors import UnknownLogicError
-from facilitair_workflows.reducing import ending, requests, results
+from facilitair_workflows.reducing import ending, recovery, requests, results
 from facilitair_workflows.reducing.draft import TERMINAL, Draft
 
-KNOWN_LOGIC: Final = 1
+KNOWN_LOGIC: Final = 2
 """The newest version in this code; behaviour that changes is guarded by ``state.logic`` (R9)."""
 
 _FIRST_LOGIC: Final = 1
@@ -151,7 +151,7 @@ def _on_timer(draft: Draft, fired: TimerFired) -> None:
     elif timer.name == "ending":
         ending.out_of_patience(draft)
     elif timer.name == "retry" and timer.path is not None:
-        results.on_retry(draft, timer.path)
+        recovery.on_retry(draft, timer.path)
     elif timer.name == "attempt_timeout" and timer.path is not None and timer.attempt is not None:
         results.on_attempt_timeout(draft, timer.path, attempt=timer.attempt)
     elif timer.name == "attempt_stop" and timer.path is not None and timer.attempt is not None:

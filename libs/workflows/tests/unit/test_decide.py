@@ -22,7 +22,7 @@ from facilitair_testing.inbox import (
     review_loop,
     step,
 )
-from facilitair_workflows.decide import decide
+from facilitair_workflows.decide import KNOWN_LOGIC, decide
 from facilitair_workflows.errors import UnknownLogicError
 
 
@@ -129,7 +129,7 @@ def test_a_workflow_whose_steps_are_all_skipped_completes_without_a_result() -> 
 
 def test_a_retryable_failure_waits_and_tries_again() -> None:
     inbox = Inbox()
-    retry = Retry(max_attempts=3, backoff_s=2, factor=3, max_backoff_s=100)
+    retry = Retry(max_attempts=3, backoff_s=2, factor=3, max_backoff_s=100, jitter=0)
     inbox.request(definition(step("a", retry=retry), output="a"))
     for wait_s in (2, 6):
         decision = inbox.fail(inbox.tasks[-1], "overloaded", retryable=True)
@@ -143,7 +143,7 @@ def test_a_retryable_failure_waits_and_tries_again() -> None:
 
 def test_backoff_is_capped_and_a_provider_may_ask_for_more() -> None:
     inbox = Inbox()
-    retry = Retry(max_attempts=9, backoff_s=10, factor=10, max_backoff_s=20)
+    retry = Retry(max_attempts=9, backoff_s=10, factor=10, max_backoff_s=20, jitter=0)
     inbox.request(definition(step("a", retry=retry), output="a"))
     waits = []
     for asked in (None, None, 50.0):
@@ -384,8 +384,8 @@ def test_describe_shows_steps_calls_and_money_and_emits_nothing() -> None:
 
 def test_r9_a_newer_logic_stops_the_service() -> None:
     inbox = Inbox()
-    with pytest.raises(UnknownLogicError, match="logic 2"):
-        inbox.request(definition(step("a"), output="a"), logic=2)
+    with pytest.raises(UnknownLogicError, match=f"logic {KNOWN_LOGIC + 1}"):
+        inbox.request(definition(step("a"), output="a"), logic=KNOWN_LOGIC + 1)
 
 
 def test_r13_parked_fails_the_collaboration_as_internal() -> None:

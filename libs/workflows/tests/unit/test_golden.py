@@ -10,15 +10,25 @@ from facilitair_events.decision import Decision, Received
 from facilitair_events.state import CollaborationState
 from facilitair_events.types import NAMES, kind_of
 from facilitair_testing.golden.files import Decide, differences, folder, read, written
-from facilitair_testing.golden.shapes import SHAPES, story_of
+from facilitair_testing.golden.shapes import shapes_of, story_of
 from facilitair_testing.inbox import reloaded
+from facilitair_testing.mutation import Mutation, mutation
 from facilitair_workflows.decide import KNOWN_LOGIC, decide
-from facilitair_workflows.reducing import ending, progress, requests, results
+from facilitair_workflows.reducing import (
+    choices,
+    closing,
+    ending,
+    progress,
+    recovery,
+    requests,
+    results,
+    time_limits,
+)
 
 FILES = [
     path for logic in range(1, KNOWN_LOGIC + 1) for path in sorted(folder(logic).glob("*.jsonl"))
 ]
-MOST_BYTES = 1_500_000
+MOST_BYTES = 3_500_000
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
@@ -37,14 +47,17 @@ def test_r9_also_when_every_record_has_another_owner(path) -> None:
 
 def test_r9_every_shape_is_kept_for_every_version() -> None:
     for logic in range(1, KNOWN_LOGIC + 1):
-        assert {path.stem for path in folder(logic).glob("*.jsonl")} >= set(SHAPES)
+        assert {path.stem for path in folder(logic).glob("*.jsonl")} >= set(shapes_of(logic))
     assert sum(path.stat().st_size for path in FILES) < MOST_BYTES
 
 
-@pytest.mark.parametrize("name", sorted(SHAPES))
-def test_a_shape_still_tells_what_its_file_holds(name: str) -> None:
-    story = story_of(SHAPES[name], logic=1)
-    assert written(story.records) == (folder(1) / f"{name}.jsonl").read_bytes()
+@pytest.mark.parametrize(
+    ("logic", "name"),
+    [(logic, name) for logic in range(1, KNOWN_LOGIC + 1) for name in sorted(shapes_of(logic))],
+)
+def test_a_shape_still_tells_what_its_file_holds(logic: int, name: str) -> None:
+    story = story_of(shapes_of(logic)[name], logic=logic)
+    assert written(story.records) == (folder(logic) / f"{name}.jsonl").read_bytes()
 
 
 def test_the_shapes_reach_every_event_that_decide_can_emit() -> None:
@@ -52,7 +65,7 @@ def test_the_shapes_reach_every_event_that_decide_can_emit() -> None:
     reached = {event.type for path in FILES for line in read(path) for event in line.then.events}
     emitted = {
         name
-        for module in (ending, progress, requests, results)
+        for module in (closing, ending, progress, requests, results)
         for value in vars(module).values()
         if (name := NAMES.get(value) if isinstance(value, type) else None) and _is_event(value)
     }
@@ -107,12 +120,66 @@ def test_r9_a_decide_that_behaves_otherwise_is_told(what: str) -> None:
         (ending, "GRACE_MS", 14_999),
         (requests, "DEFINITION_LIMIT_BYTES", 100),
         (results, "for_state", lambda text: text),
+        (choices, "ELSEWHERE", frozenset({"authentication"})),
+        (time_limits, "LEAST_MS", 2_000),
         (requests, "view_of", lambda *_args, **_named: None),
     ],
 )
 def test_r9_a_small_change_inside_decide_is_told(monkeypatch, module, name, value) -> None:
     monkeypatch.setattr(module, name, value)
     assert any(list(differences(read(path))) for path in FILES)
+
+
+POLICY_MUTANTS: dict[str, Mutation] = {
+    "words are overheard": mutation(
+        choices, "_wanted", ('endings.cut if trouble.said else "fallback"', '"fallback"')
+    ),
+    "a fallback is not taken": mutation(
+        choices, "_wanted", ('endings.cut if trouble.said else "fallback"', "endings.cut")
+    ),
+    "the next but one is asked": mutation(recovery, "next_model", ("after + 1", "after + 2")),
+    "a rest is forgotten": mutation(recovery, "rested", ("fault.retry_after_s or 0", "0")),
+    "no use is no use only now": mutation(recovery, "rested", ("= NEVER", "= now_ms + 1")),
+    "the round begins at the last": mutation(recovery, "next_round", ("one[0]))", "-one[0]))")),
+    "no jitter": mutation(time_limits, "wait_s", ("1 - retry.jitter * share", "1")),
+    "other jitter": mutation(time_limits, "wait_s", ('"jitter"', '"jitters"')),
+    "three times larger": mutation(recovery, "larger_limit", ("2 * now, model", "3 * now, model")),
+    "a text is not handed on": mutation(
+        recovery, "_extended", ("for_state(trouble.answer) if trouble.answer else None", "None")
+    ),
+    "extensions are not counted": mutation(
+        recovery, "_extended", ("step.extensions + 1", "step.extensions")
+    ),
+    "nothing is continued": mutation(
+        recovery, "choose", ('wanted = "larger"  #', 'wanted = "continue"  #')
+    ),
+    "half of a JSON is taken": mutation(
+        choices, "_acceptable", ('spec.output.kind == "text"', "True")
+    ),
+    "a part is not marked": mutation(
+        closing, "complete", ("partial=partial)\n    done", ")\n    done")
+    ),
+    "the deadline is later": mutation(time_limits, "deadline_ms", ("* 1000)", "* 1001)")),
+    "attempts outlast the deadline": mutation(
+        time_limits, "attempt_timeout_s", ("return min(", "return max(")
+    ),
+    "rounds are not counted": mutation(
+        recovery, "_retry", ("failures=failures, model_index", "failures=0, model_index")
+    ),
+    "a silent stop is a fallback": mutation(
+        recovery, "unanswered", ("        _retry(", "        _recover(")
+    ),
+    "JSON is corrected in its middle": mutation(
+        recovery, "failed", ("continued=None", "continued=step.continued")
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", POLICY_MUTANTS)
+def test_r9_a_policy_that_is_changed_is_told(what: str, monkeypatch) -> None:
+    POLICY_MUTANTS[what].apply(monkeypatch)
+    assert any(list(differences(read(path))) for path in FILES if path.parent.name != "logic-1")
+    assert not any(list(differences(read(path))) for path in FILES if path.parent.name == "logic-1")
 
 
 def test_a_difference_is_told_with_both_bytes() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facilitair_events.decision import Received
-from facilitair_events.definitions import Definition, Output, Repeat, Retry, Step
+from facilitair_events.definitions import Definition, Endings, Output, Repeat, Retry, Step
 from facilitair_events.text import inline
 from facilitair_events.types import TERMINAL_KINDS
 from facilitair_testing.inbox import (
@@ -14,6 +14,7 @@ from facilitair_testing.inbox import (
     Inbox,
     call_reported,
     cancel,
+    chained,
     definition,
     describe,
     output_bytes,
@@ -22,7 +23,7 @@ from facilitair_testing.inbox import (
     review_loop,
     step,
 )
-from facilitair_workflows.decide import decide
+from facilitair_workflows.decide import KNOWN_LOGIC, decide
 
 QUICK = Retry(max_attempts=2, max_lost=2, backoff_s=0.1)
 
@@ -40,6 +41,11 @@ DEFINITIONS = [
         ),
         output="x",
     ),
+    chained(
+        step("a", retry=QUICK, endings=Endings(length="continue", cut="continue", max=2)),
+        step("b", retry=QUICK, endings=Endings(length="larger", cut="partial", refusal="fallback")),
+        limit=50,
+    ),
 ]
 
 ACTIONS = st.sampled_from(
@@ -50,6 +56,9 @@ ACTIONS = st.sampled_from(
         "fail",
         "retryable",
         "invalid",
+        "cut",
+        "length",
+        "refusal",
         "unknown",
         "void",
         "cancel",
@@ -89,6 +98,10 @@ def _report(inbox: Inbox, name: str, *, pick: int) -> None:
         inbox.feed(call_reported(task, outcome=name, usage=None, cost_usd=None))
     elif name == "invalid":
         inbox.fail(task, "output_invalid", output=inline("text"), retryable=True)
+    elif name in {"cut", "length", "refusal"}:
+        words = "words " * (1 + pick % 3)
+        code = "truncated" if name == "cut" else name
+        inbox.fail(task, code, retryable=name == "cut", output=inline(words))
     else:
         inbox.fail(task, "overloaded", retryable=name == "retryable")
 
@@ -98,7 +111,8 @@ def histories(draw: st.DrawFn) -> Inbox:
     """An inbox that one worker, one user and the timers could have written."""
     inbox = Inbox()
     wanted: Definition = draw(st.sampled_from(DEFINITIONS))
-    inbox.feed(requested(wanted, inputs={"go": draw(st.booleans())}))
+    logic = draw(st.integers(1, KNOWN_LOGIC))
+    inbox.feed(requested(wanted, inputs={"go": draw(st.booleans())}, logic=logic))
     for name, pick in draw(st.lists(st.tuples(ACTIONS, st.integers(0, 99)), max_size=30)):
         act(inbox, name, pick=pick)
     return inbox

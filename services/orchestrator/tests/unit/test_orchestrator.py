@@ -29,6 +29,7 @@ from facilitair_runtime.errors import LogicTooNewError
 from facilitair_runtime.settings import HealthGroup, ReducerGroup
 from facilitair_testing.eventually import eventually
 from facilitair_testing.inbox import call_reported, cancel, definition, describe, requested, step
+from facilitair_workflows.decide import KNOWN_LOGIC
 
 KEY = "local:c1"
 CHAIN = definition(step("a"), step("b", "a"), output="b")
@@ -211,7 +212,7 @@ async def test_a_definition_that_cannot_be_had_ends_the_collaboration(
 
 
 async def test_r09_a_request_of_a_newer_logic_stops_the_orchestrator(settings, log):
-    await _append(log, requested(CHAIN, logic=2))
+    await _append(log, requested(CHAIN, logic=KNOWN_LOGIC + 1))
     async with build_app(settings, log) as app:
         with pytest.raises(LogicTooNewError):
             await asyncio.wait_for(app.run(asyncio.Event()), 10)

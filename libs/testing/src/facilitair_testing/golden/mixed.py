@@ -4,10 +4,18 @@ from decimal import Decimal
 from random import Random  # noqa: TID251 - seeded: a shape is the same for ever
 from typing import Final
 
-from facilitair_events.definitions import Output, Repeat, Retry, Step
+from facilitair_events.definitions import Endings, Output, Repeat, Retry, Step
 from facilitair_events.text import inline
 from facilitair_testing.golden.story import Shape, Story
-from facilitair_testing.inbox import VERDICT, cancel, definition, describe, review_loop, step
+from facilitair_testing.inbox import (
+    VERDICT,
+    cancel,
+    chained,
+    definition,
+    describe,
+    review_loop,
+    step,
+)
 
 
 def mixed(seed: int) -> Shape:
@@ -18,6 +26,18 @@ def mixed(seed: int) -> Shape:
         story.request(chance.choice(_MIXED), inputs={"go": chance.random() < _HALF})
         for _ in range(60):
             chance.choice(_THINGS)(story, chance)
+
+    return story_of
+
+
+def mixed_recoveries(seed: int) -> Shape:
+    """Sixty things that happen to steps with all the policies that logic 2 brought."""
+
+    def story_of(story: Story) -> None:
+        chance = Random(seed)  # noqa: S311 - the seed is the point
+        story.request(chance.choice(_RECOVERING))
+        for _ in range(60):
+            chance.choice(_OF_RECOVERY)(story, chance)
 
     return story_of
 
@@ -65,9 +85,33 @@ def _again(story: Story, chance: Random) -> None:
         story.call(chance.choice(story.tasks), cost_usd=Decimal(chance.randrange(5)))
 
 
+def _provider_trouble(story: Story, chance: Random) -> None:
+    """A task that is open fails by its provider, with or without a word before."""
+    if not story.open_tasks:
+        return
+    task = chance.choice(story.open_tasks)
+    code, retryable = chance.choice(_FAULTS)
+    before = "" if task.continued is None or task.continued.text is None else task.continued.text.v
+    more = "word " if chance.random() < _HALF else ""
+    rest_s = chance.choice((None, None, 9.0))
+    text = inline(before + more)
+    story.fail(task, code, retryable=retryable, retry_after_s=rest_s, output=text)
+
+
+_FAULTS: Final = (
+    ("rate_limited", True),
+    ("truncated", True),
+    ("timeout", True),
+    ("authentication", False),
+    ("quota", False),
+    ("length", False),
+    ("refusal", False),
+    ("content_filter", False),
+)
 _HALF: Final = 0.5
 _SELDOM: Final = 0.1
 _THINGS: Final = (_now, _report, _report, _trouble, _again)
+_OF_RECOVERY: Final = (*_THINGS, _provider_trouble, _provider_trouble, _provider_trouble)
 _PATIENT: Final = Retry(max_attempts=4, max_lost=4, backoff_s=0.1)
 _MIXED: Final = (
     review_loop(3),
@@ -86,5 +130,20 @@ _MIXED: Final = (
             repeat=Repeat(until="iteration >= 2", max=3),
         ),
         output="x",
+    ),
+)
+_LONG: Final = Retry(max_attempts=6, max_lost=4, backoff_s=0.5, deadline_s=600)
+_RECOVERING: Final = (
+    chained(
+        step("a", retry=_LONG, endings=Endings(length="continue", cut="continue", max=5)),
+        step("b", "a", retry=_LONG, endings=Endings(length="larger", refusal="fallback", max=5)),
+        output="b",
+        limit=100,
+    ),
+    chained(
+        step("a", retry=_LONG, endings=Endings(content_filter="fallback", refusal="partial")),
+        step("b", retry=_LONG, endings=Endings(length="partial", cut="partial")),
+        step("c", "a", "b", retry=_LONG),
+        output="c",
     ),
 )

@@ -139,7 +139,8 @@ def models_with_a_fallback(story: Story) -> None:
     agents = {name: replace(agent, models=models) for name, agent in wanted.agents.items()}
     story.request(replace(wanted, agents=agents))
     story.overloaded()
-    story.fire("retry")
+    if story.logic == 1:  # it asks the first model again, after a wait
+        story.fire("retry")
     story.run_to_end()
 
 

@@ -6,16 +6,37 @@ file changes nothing but the test that compares both.
 
 from typing import Final
 
-from facilitair_testing.golden import endings, mixed, running, troubles
+from facilitair_testing.golden import endings, mixed, recoveries, running, troubles
 from facilitair_testing.golden.story import Shape, Story
 from facilitair_workflows.decide import KNOWN_LOGIC
 
 _SEEDS: Final = 8
 
-SHAPES: Final[dict[str, Shape]] = {
-    shape.__name__.replace("_", "-"): shape
-    for shape in (*running.SHAPES, *troubles.SHAPES, *endings.SHAPES)
-} | {f"mixed-{seed}": mixed.mixed(seed) for seed in range(_SEEDS)}
+
+def _named(*shapes: Shape) -> dict[str, Shape]:
+    return {shape.__name__.replace("_", "-"): shape for shape in shapes}
+
+
+_SINCE: Final[dict[int, dict[str, Shape]]] = {
+    1: _named(*running.SHAPES, *troubles.SHAPES, *endings.SHAPES)
+    | {f"mixed-{seed}": mixed.mixed(seed) for seed in range(_SEEDS)},
+    2: _named(*recoveries.SHAPES)
+    | {f"mixed-recoveries-{seed}": mixed.mixed_recoveries(seed) for seed in range(_SEEDS)},
+}
+"""By the first version that has what a shape is about."""
+
+
+def shapes_of(logic: int) -> dict[str, Shape]:
+    """The shapes that are kept for a version."""
+    return {
+        name: shape
+        for since, shapes in _SINCE.items()
+        if since <= logic
+        for name, shape in shapes.items()
+    }
+
+
+SHAPES: Final = shapes_of(KNOWN_LOGIC)
 
 
 def story_of(shape: Shape, *, logic: int = KNOWN_LOGIC) -> Story:

@@ -17,7 +17,14 @@ from facilitair_testing.history.index import Index
 from facilitair_testing.history.types import Violation
 
 OPEN: Final = "open"
-_REASONS: Final = {"lost": "unknown", "retry": "failed", "correction": "failed"}
+_REASONS: Final = {
+    "lost": "unknown",
+    "retry": "failed",
+    "correction": "failed",
+    "fallback": "failed",
+    "continue": "failed",
+    "larger": "failed",
+}
 """How the attempt before must have ended for a next one to have this reason."""
 
 

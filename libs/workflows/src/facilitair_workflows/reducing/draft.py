@@ -20,6 +20,8 @@ from facilitair_workflows.reducing import paths
 
 TERMINAL: Final = frozenset({"refused", "completed", "failed", "cancelled", "expired"})
 ENDING: Final = frozenset({"finishing", "cancelling"})
+POLICIES_SINCE: Final = 2
+"""The first logic with jitter, fallback, endings and a deadline over all attempts (R9)."""
 
 
 class Draft:
@@ -73,6 +75,11 @@ class Draft:
     def running(self) -> bool:
         """Whether new work may start."""
         return self._state.status not in TERMINAL and self._state.status not in ENDING
+
+    @property
+    def policies(self) -> bool:
+        """Whether this collaboration keeps a logic that has the policies of steps and agents."""
+        return self._state.logic >= POLICIES_SINCE
 
     def set(self, **changes: Any) -> None:
         """Change scalar fields of the state."""

@@ -94,7 +94,14 @@ def _finish(draft: Draft, ending: Ending) -> None:
 
 def _emit_terminal(draft: Draft, ending: Ending, *, common: dict[str, Any]) -> None:
     if ending.kind == "completed":
-        draft.emit(CollaborationCompleted, step=ending.step, attempt=ending.attempt, **common)
+        partial = tuple(step.path for step in draft.steps.values() if step.partial is not None)
+        draft.emit(
+            CollaborationCompleted,
+            step=ending.step,
+            attempt=ending.attempt,
+            partial_steps=partial,
+            **common,
+        )
     elif ending.kind == "failed":
         fault = ending.fault or Fault(code="internal", message="the reason was lost")
         draft.emit(CollaborationFailed, fault=fault, step=ending.step, **common)
@@ -130,4 +137,4 @@ def _unquoted(fault: Fault | None) -> Fault | None:
 
 def _without_texts(step: StepState) -> StepState:
     settled = "stopped" if step.status in ("waiting", "running", "retrying") else step.status
-    return replace(step, status=settled, output=None, correction=None, fault=None)
+    return replace(step, status=settled, output=None, correction=None, continued=None, fault=None)

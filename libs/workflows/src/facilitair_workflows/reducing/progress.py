@@ -20,7 +20,7 @@ from facilitair_events.topics import AGENT_TASKS, AGENT_TASKS_BATCH
 from facilitair_events.work import FinishedCall, RunAttempt, StepOutput
 from facilitair_workflows.errors import ExpressionError
 from facilitair_workflows.expressions import evaluate
-from facilitair_workflows.reducing import ending, paths
+from facilitair_workflows.reducing import ending, paths, time_limits
 from facilitair_workflows.reducing.draft import Draft
 
 SETTLED: Final = frozenset({"completed", "skipped"})
@@ -136,33 +136,47 @@ def _complete(draft: Draft) -> None:
     )
 
 
-def schedule(draft: Draft, step: StepState, *, reason: str) -> None:
-    """Hand the next attempt to the workers; attempts count up and are never reset (R17)."""
+def schedule(draft: Draft, step: StepState, *, reason: str, last: Fault | None = None) -> None:
+    """Hand the next attempt to the workers; attempts count up and are never reset (R17).
+
+    None is begun after the deadline that the step's attempts have together: then the step fails.
+    ``last`` is what was wrong with the attempt before.
+    """
     spec = draft.spec(step.path)
+    if draft.policies:
+        if time_limits.too_late(step, spec, start_ms=draft.now_ms):
+            give_up_late(draft, step, last=last)
+            return
+        step = replace(step, began_ms=step.began_ms or draft.now_ms)
     attempt = step.attempts + 1
     step = replace(step, status="running", attempts=attempt, open=attempt)
     draft.put_step(step)
     agent = draft.definition.agents[str(spec.agent)]
+    model = agent.models[step.model_index]
     draft.emit(
         StepScheduled,
         step=step.path,
         agent=agent.name,
         attempt=attempt,
-        model=agent.models[0].name,
+        model=model.name,
         reason=reason,
+        provider=model.provider if draft.policies else None,
     )
-    draft.arm(
-        "attempt_timeout",
-        due_ms=draft.now_ms + round(spec.timeout_s * 1000),
-        path=step.path,
-        attempt=attempt,
-    )
+    timeout_s = time_limits.attempt_timeout_s(step, spec, now_ms=draft.now_ms)
+    due_ms = draft.now_ms + round(timeout_s * 1000)
+    draft.arm("attempt_timeout", due_ms=due_ms, path=step.path, attempt=attempt)
     topic = AGENT_TASKS if draft.state.priority == "interactive" else AGENT_TASKS_BATCH
     key = task_key(draft.state.tenant, draft.state.collaboration, step.path)
-    draft.command(topic, _task(draft, step, spec=spec), key=key)
+    draft.command(topic, _task(draft, step, spec=spec, timeout_s=timeout_s), key=key)
 
 
-def _task(draft: Draft, step: StepState, *, spec: Step) -> RunAttempt:
+def give_up_late(draft: Draft, step: StepState, *, last: Fault | None) -> None:
+    """The deadline of all attempts leaves no time for another one."""
+    fault = time_limits.deadline_fault(draft.spec(step.path), attempts=step.attempts, last=last)
+    give_up(draft, step, fault=fault)
+
+
+def _task(draft: Draft, step: StepState, *, spec: Step, timeout_s: float) -> RunAttempt:
     state = draft.state
     template = spec.input or ""
     return RunAttempt(
@@ -173,7 +187,7 @@ def _task(draft: Draft, step: StepState, *, spec: Step) -> RunAttempt:
         agent=draft.definition.agents[str(spec.agent)],
         input=template,
         task=for_state(state.task),
-        timeout_s=spec.timeout_s,
+        timeout_s=timeout_s,
         project=state.project,
         actor=state.actor,
         output=spec.output,
@@ -184,6 +198,9 @@ def _task(draft: Draft, step: StepState, *, spec: Step) -> RunAttempt:
         finished=tuple(_finished(draft, step.path)),
         correction=step.correction,
         priority=state.priority,
+        model_index=step.model_index,
+        continued=step.continued,
+        max_output_tokens=step.max_output_tokens,
     )
 
 

@@ -2,21 +2,14 @@
 
 from msgspec.structs import replace
 
-from facilitair_events.collaboration import (
-    AttemptCompleted,
-    AttemptFailed,
-    AttemptUnknown,
-    StepCompleted,
-    Totals,
-)
+from facilitair_events.collaboration import AttemptUnknown
 from facilitair_events.requests import AttemptReported, CallReported, Fault
 from facilitair_events.state import CallState, StepState
-from facilitair_events.text import Text, for_state
+from facilitair_events.text import for_state
 from facilitair_events.topics import WORKER_CONTROL
-from facilitair_events.work import AttemptRef, Correction, StepOutput, StopAttempts
-from facilitair_workflows.reducing import ending, progress
+from facilitair_events.work import AttemptRef, StopAttempts
+from facilitair_workflows.reducing import closing, ending, progress, recovery, time_limits
 from facilitair_workflows.reducing.draft import Draft
-from facilitair_workflows.reducing.totals import totals_of
 
 
 def on_call_reported(draft: Draft, report: CallReported) -> None:
@@ -94,121 +87,28 @@ def on_attempt_reported(draft: Draft, report: AttemptReported) -> None:
     if not draft.running:
         _close_while_ending(draft, step, report=report)
     elif report.outcome == "completed" and report.output is not None:
-        _completed(draft, step, report=report, answer=report.output)
+        closing.complete(
+            draft, step, attempt=report.attempt, answer=report.output, value=report.value
+        )
+        progress.advance(draft)
     else:
         fault = report.fault or Fault(
             code="no_answer", message="the worker gave neither an answer nor a reason"
         )
         if overdue and fault.code == "stopped":
             fault = _timeout_fault(draft, step)
-        _failed(draft, step, report=report, fault=fault)
+        recovery.failed(draft, step, report=report, fault=fault)
 
 
 def _close_while_ending(draft: Draft, step: StepState, *, report: AttemptReported) -> None:
     """An attempt that reports after the end began is told, and nothing follows from it."""
     draft.put_step(replace(step, status="stopped"))
     if report.outcome == "completed" and report.output is not None:
-        _emit_completed(draft, step, report=report)
+        closing.emit_completed(draft, step, attempt=report.attempt, answer=report.output)
     else:
         fault = report.fault or Fault(code="stopped", message="the collaboration is ending")
-        _emit_failed(draft, step, attempt=report.attempt, fault=fault)
+        closing.emit_failed(draft, step, attempt=report.attempt, fault=fault)
     ending.finish_if_quiet(draft)
-
-
-def _completed(draft: Draft, step: StepState, *, report: AttemptReported, answer: Text) -> None:
-    spec = draft.spec(step.path)
-    text = for_state(answer)
-    small = text.text is not None
-    output = StepOutput(
-        text=text, json=spec.output.kind == "json", value=report.value if small else None
-    )
-    draft.outputs[step.step] = output
-    for ident, call in draft.calls.items():
-        if call.path == step.path:
-            draft.calls[ident] = replace(call, output=None)
-    _emit_completed(draft, step, report=report)
-    draft.emit(StepCompleted, step=step.path, agent=step.agent, attempt=report.attempt)
-    done = replace(
-        step,
-        status="completed",
-        output=output,
-        correction=None,
-        completed_seq=draft.state.seq,
-    )
-    draft.put_step(done)
-    progress.advance(draft)
-
-
-def _emit_completed(draft: Draft, step: StepState, *, report: AttemptReported) -> None:
-    last = _last_call(draft, step.path, attempt=report.attempt)
-    draft.emit(
-        AttemptCompleted,
-        step=step.path,
-        agent=step.agent or "",
-        attempt=report.attempt,
-        output=report.output,
-        totals=_attempt_totals(draft, step.path, attempt=report.attempt),
-        model=last.model if last else None,
-        finish_reason=last.finish_reason if last else None,
-        duration_ms=last.duration_ms if last else None,
-    )
-
-
-def _last_call(draft: Draft, path: str, *, attempt: int) -> CallState | None:
-    calls = [call for call in draft.calls.values() if call.path == path and call.attempt == attempt]
-    return max(calls, key=lambda call: call.index, default=None)
-
-
-def _attempt_totals(draft: Draft, path: str, *, attempt: int) -> Totals:
-    return totals_of(
-        call for call in draft.calls.values() if call.path == path and call.attempt == attempt
-    )
-
-
-def _failed(draft: Draft, step: StepState, *, report: AttemptReported, fault: Fault) -> None:
-    spec = draft.spec(step.path)
-    if (
-        fault.code == "output_invalid"
-        and step.corrections < spec.output.corrections
-        and report.output is not None
-    ):
-        correction = Correction(output=for_state(report.output), fault=fault)
-        _emit_failed(draft, step, attempt=report.attempt, fault=fault)
-        step = replace(step, corrections=step.corrections + 1, correction=correction)
-        progress.schedule(draft, step, reason="correction")
-        return
-    retry_or_give_up(draft, step, attempt=report.attempt, fault=fault)
-
-
-def retry_or_give_up(draft: Draft, step: StepState, *, attempt: int, fault: Fault) -> None:
-    """Wait and try again while the step's ``retry`` allows it, else fail."""
-    retry = draft.spec(step.path).retry
-    failures = step.failures + 1
-    step = replace(step, failures=failures)
-    if not fault.retryable or failures >= retry.max_attempts:
-        _emit_failed(draft, step, attempt=attempt, fault=fault)
-        progress.give_up(draft, step, fault=fault)
-        return
-    wait_s = min(retry.backoff_s * retry.factor ** (failures - 1), retry.max_backoff_s)
-    wait_s = max(wait_s, fault.retry_after_s or 0)
-    due_ms = draft.now_ms + round(wait_s * 1000)
-    draft.put_step(replace(step, status="retrying"))
-    draft.arm("retry", due_ms=due_ms, path=step.path, attempt=attempt)
-    _emit_failed(draft, step, attempt=attempt, fault=fault, retry_ms=due_ms)
-
-
-def _emit_failed(
-    draft: Draft, step: StepState, *, attempt: int, fault: Fault, retry_ms: int | None = None
-) -> None:
-    draft.emit(
-        AttemptFailed,
-        step=step.path,
-        agent=step.agent or "",
-        attempt=attempt,
-        fault=fault,
-        totals=_attempt_totals(draft, step.path, attempt=attempt),
-        retry_at=None if retry_ms is None else draft.at(retry_ms),
-    )
 
 
 def on_attempt_timeout(draft: Draft, path: str, *, attempt: int) -> None:
@@ -232,16 +132,13 @@ def on_stop_unanswered(draft: Draft, path: str, *, attempt: int) -> None:
     ending.count_unknown(draft, step)
     step = replace(step, open=0, overdue=False)
     draft.put_step(step)
-    retry_or_give_up(draft, step, attempt=attempt, fault=_timeout_fault(draft, step))
+    recovery.unanswered(draft, step, attempt=attempt, fault=_timeout_fault(draft, step))
 
 
 def _timeout_fault(draft: Draft, step: StepState) -> Fault:
-    timeout_s = draft.spec(step.path).timeout_s
-    return Fault(code="timeout", message=f"no answer within {timeout_s:g} s", retryable=True)
-
-
-def on_retry(draft: Draft, path: str) -> None:
-    """The wait before the next attempt is over."""
-    step = draft.steps.get(path)
-    if step is not None and step.status == "retrying":
-        progress.schedule(draft, step, reason="retry")
+    spec = draft.spec(step.path)
+    deadline_ms = time_limits.deadline_ms(step, spec)
+    if deadline_ms is not None and draft.now_ms >= deadline_ms:
+        return time_limits.deadline_fault(spec, attempts=step.attempts)
+    message = f"no answer within {spec.timeout_s:g} s"
+    return Fault(code="timeout", message=message, retryable=True)

@@ -48,6 +48,7 @@ def _step(step: StepState, calls: dict[str, CallState]) -> StepView:
         output=step.output.text if step.output else None,
         value=step.output.value if step.output else None,
         fault=step.fault,
+        partial=step.partial,
     )
 
 
