@@ -32,11 +32,13 @@ class ModelCatalog(Struct, frozen=True):
 
     `defaults` has for each provider the model to use where none is named.
     `unlisted` has for each provider what is known of a model that no file describes.
+    `open_providers` have models that nobody lists here.
     """
 
     models: tuple[Model, ...]
     defaults: dict[str, str]
     unlisted: dict[str, Model] = {}
+    open_providers: frozenset[str] = frozenset()
 
     def find(self, *, provider: str, name: str) -> Model:
         """Return the model; one that no file describes is usable, with its numbers unknown."""
@@ -53,11 +55,16 @@ def load_models(directory: Path) -> ModelCatalog:
     Raises CatalogError with the faults of all files together.
     """
     files, seeds = _read_all(directory)
-    models = _models(files, seeds)
+    listed = tuple(_models(files, seeds).values())
     return ModelCatalog(
-        models=tuple(models.values()),
+        models=listed,
         defaults={file.provider: file.default for file in files if file.default is not None},
         unlisted={file.provider: merged(_blank(file.provider), file.shared) for file in files},
+        open_providers=frozenset(
+            file.provider
+            for file in files
+            if file.unlisted_models or file.provider not in {model.provider for model in listed}
+        ),
     )
 
 

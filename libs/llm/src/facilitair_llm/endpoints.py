@@ -6,6 +6,7 @@ sets up `ollama`. Every other provider is a file in `models/`, and `<NAME>_API_K
 `FACILITAIR_PROVIDER` chooses between several, `FACILITAIR_MODEL` names the model that agents use
 when they name none, as its provider spells it.
 Without any of them the simulator answers.
+`FACILITAIR_LOCAL_ONLY` sets up nothing but what answers on this machine.
 """
 
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from facilitair_events.layout import definitions_dir
 from facilitair_llm.catalog import ModelCatalog, read_model_files
 from facilitair_llm.dialect_registry import load_dialect
 from facilitair_llm.errors import CatalogError, EndpointsError
+from facilitair_llm.local_only import elsewhere, is_local_only, local_refusal
 from facilitair_llm.model_files import BUILT_IN_DIALECTS, ModelFile
 from facilitair_llm.providers import (
     Heard,
@@ -69,12 +71,16 @@ class Endpoints(Struct, frozen=True, kw_only=True):
     """The providers that are set up, and what an agent uses that names no model.
 
     `default_model` is None when the environment names none: the catalog's default counts then.
+    `local_only` says that nothing but this machine may be called; `refused` has the providers that
+    are told by the environment and not set up because of that, with their addresses.
     `master_keys` open the keys that tenants brought themselves.
     """
 
     by_provider: dict[str, Endpoint]
     default_provider: str
     default_model: str | None = None
+    local_only: bool = False
+    refused: dict[str, str] = {}
     master_keys: MasterKeys = MasterKeys()
 
 
@@ -86,6 +92,7 @@ def needs_simulator(env: Mapping[str, str], *, directory: Path | None = None) ->
     chosen = _value(env, "FACILITAIR_PROVIDER")
     if chosen is not None:
         return chosen == SIMULATOR
+    # What local-only mode refuses is told; a simulator in its place would be a surprise.
     if any(_value(env, name) for name in _BUILT_IN_VARIABLES):
         return False
     if not any(name.endswith(_ENDINGS) for name in env):
@@ -128,9 +135,17 @@ def resolve_endpoints(
         found.append(Endpoint(provider=SIMULATOR, base_url=base_url))
     master_keys = read_master_keys(env, faults=faults)
     by_provider = {endpoint.provider: endpoint for endpoint in found if endpoint is not None}
+    local_only = is_local_only(env)
+    refused: dict[str, str] = {}
+    if local_only and not faults:
+        urls = {name: endpoint.base_url for name, endpoint in by_provider.items()}
+        refused = elsewhere(urls)
+        by_provider = {name: found for name, found in by_provider.items() if name not in refused}
     known = sorted({*BUILT_IN_DIALECTS, *files})
     if chosen is not None and chosen not in known:
         faults.append(f"FACILITAIR_PROVIDER={chosen!r}: choose one of {', '.join(known)}")
+    elif refused and (chosen in refused or not by_provider):
+        faults += [local_refusal(provider, url) for provider, url in sorted(refused.items())]
     elif chosen is not None and chosen not in by_provider and not faults:
         faults.append(f"FACILITAIR_PROVIDER={chosen}: it is not set up; set {_set_up_by(chosen)}")
     elif not by_provider and not faults:
@@ -141,6 +156,8 @@ def resolve_endpoints(
         by_provider=by_provider,
         default_provider=chosen or next(iter(by_provider)),
         default_model=_value(env, "FACILITAIR_MODEL"),
+        local_only=local_only,
+        refused=refused,
         master_keys=master_keys,
     )
 

@@ -22,8 +22,18 @@ BUILT_IN_DIALECTS = {
     "simulator": ("openai-chat",),
 }
 """The providers whose address variables of their own tell, and the dialects they may speak."""
+RESERVED = "facilitair"
 PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
-FILE_FIELDS = ("provider", "dialect", "base_url", "options", "default", "models", *SHARED_FIELDS)
+FILE_FIELDS = (
+    "provider",
+    "dialect",
+    "base_url",
+    "options",
+    "default",
+    "models",
+    "unlisted_models",
+    *SHARED_FIELDS,
+)
 SEED_FIELDS = ("provider", "version", "models")
 
 
@@ -32,6 +42,7 @@ class ModelFile(Struct, frozen=True, kw_only=True):
 
     `base_url` is None for a provider of BUILT_IN_DIALECTS. `options` are fit for the dialect.
     `shared` is said of all models of the provider, also of those that no file describes.
+    `unlisted_models` says that such ones may be named.
     """
 
     name: str
@@ -41,6 +52,7 @@ class ModelFile(Struct, frozen=True, kw_only=True):
     options: dict[str, object]
     default: str | None
     shared: Mapping[str, Any]
+    unlisted_models: bool
     models: tuple[Said, ...]
     places: tuple[str, ...]
 
@@ -83,6 +95,7 @@ def read_model_file(
     if provider in BUILT_IN_DIALECTS and "models" not in fields and provider not in seeded:
         checker.fault(root, "field 'models' is missing")
     shared = read_shared(checker, fields)
+    unlisted_models = "unlisted_models" in fields and checker.flag(fields["unlisted_models"])
     faults.extend(checker.faults())
     if checker.faults() or dialect is None:
         return None
@@ -94,6 +107,7 @@ def read_model_file(
         options=options,
         default=default,
         shared=shared,
+        unlisted_models=unlisted_models,
         models=models,
         places=tuple(checker.place(node) for node in nodes),
     )
@@ -157,6 +171,8 @@ def _read_provider(checker: NodeChecker, node: yaml.Node | None) -> str:
     name = checker.text(node)
     if node is not None and name and not PROVIDER_NAME.fullmatch(name):
         checker.fault(node, f"{name!r} is no name of a provider: use a-z, 0-9, '-', '_' and '.'")
+    if node is not None and name == RESERVED:
+        checker.fault(node, f"{name!r} stands for workflows in names of models; use another name")
     return name
 
 

@@ -100,6 +100,13 @@ class NodeChecker:
             return ""
         return str(node.value)
 
+    def flag(self, node: yaml.Node) -> bool:
+        """Return a yes or no."""
+        if isinstance(node, yaml.ScalarNode) and node.value in {"true", "false"}:
+            return bool(node.value == "true")
+        self.fault(node, "expected true or false")
+        return False
+
     def count(self, node: yaml.Node | None) -> int | None:
         """Return a whole number above 0, or None."""
         if node is None or is_null(node):

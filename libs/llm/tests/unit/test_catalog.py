@@ -53,6 +53,8 @@ def test_a_model_that_no_file_describes_is_usable_with_unknown_price(tmp_path):
     [
         ("provider: openai", "provider: other", "1: field 'base_url' is missing"),
         ("provider: openai", "provider: Other", "1: 'Other' is no name of a provider"),
+        ("provider: openai", "provider: facilitair", "1: 'facilitair' stands for workflows"),
+        ("default: a", "unlisted_models: maybe", "3: expected true or false"),
         ("dialect: openai-chat", "dialect: smoke", "2: 'smoke' is not one of openai-chat"),
         ("dialect: openai-chat\n", "", "1: field 'dialect' is missing"),
         ("default: a", "default: c", "3: the default 'c' is not among the models"),
@@ -241,3 +243,18 @@ def test_a_fault_of_a_seed_is_named_with_file_and_line(tmp_path, old, new, fault
 def test_a_tag_is_one_word(tmp_path, tag):
     [fault] = faults_of(tmp_path, x=LOCAL.replace("[local", f"[{tag!r}"))
     assert f"{tag!r} is no tag" in fault
+
+
+@pytest.mark.parametrize(
+    ("text", "is_open"),
+    [
+        (LOCAL, False),
+        (f"{LOCAL}unlisted_models: true\n", True),
+        (LOCAL[: LOCAL.index("models:")], True),
+    ],
+)
+def test_a_provider_without_a_list_of_models_or_that_says_so_has_others_too(
+    tmp_path, text, is_open
+):
+    (tmp_path / "x.yaml").write_text(text)
+    assert load_models(tmp_path).open_providers == ({"here"} if is_open else set())

@@ -151,3 +151,43 @@ async def test_only_the_simulator_is_told_who_calls(provider):
             assert [chunk async for chunk in model.stream(request, call_id="c", tenant="acme")]
             told = "X-Facilitair-Tenant" in provider.requests[-1][0]
             assert told == (name == "simulator")
+
+
+def local_only(**env):
+    return resolve_endpoints(env | {"FACILITAIR_LOCAL_ONLY": "true"}, None)
+
+
+def test_local_only_sets_up_what_is_on_this_machine_and_says_what_it_refuses():
+    found = local_only(
+        OPENAI_API_KEY="k", ANTHROPIC_API_KEY="k", OLLAMA_HOST="127.0.0.1", GROQ_BASE_URL=SIMULATOR
+    )
+    assert list(found.by_provider) == ["ollama", "groq"]
+    assert (found.default_provider, found.local_only) == ("ollama", True)
+    assert found.refused == {"openai": OPENAI_URL, "anthropic": "https://api.anthropic.com"}
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"OPENAI_API_KEY": "k"},
+        {"OPENAI_BASE_URL": "http://10.0.0.7/v1"},
+        {"OLLAMA_HOST": "10.0.0.7"},
+        {"OLLAMA_HOST": "127.0.0.1", "OPENAI_API_KEY": "k", "FACILITAIR_PROVIDER": "openai"},
+    ],
+)
+def test_local_only_refuses_to_start_without_anything_on_this_machine(env):
+    with pytest.raises(EndpointsError, match=r"FACILITAIR_LOCAL_ONLY: .* is not on this machine"):
+        local_only(**env)
+    assert not needs_simulator(env | {"FACILITAIR_LOCAL_ONLY": "true"})
+
+
+def test_the_simulator_may_answer_in_local_only_mode():
+    env = {"FACILITAIR_LOCAL_ONLY": "1"}
+    assert needs_simulator(env)
+    assert list(resolve_endpoints(env, SIMULATOR).by_provider) == ["simulator"]
+
+
+@pytest.mark.parametrize("value", ["", "0", "false", "No", "off"])
+def test_local_only_is_off_when_it_is_said_to_be(value):
+    found = resolve_endpoints({"OPENAI_API_KEY": "k", "FACILITAIR_LOCAL_ONLY": value}, None)
+    assert (list(found.by_provider), found.local_only, found.refused) == (["openai"], False, {})

@@ -27,6 +27,7 @@ from facilitair_gateway.inbox import Inbox
 from facilitair_gateway.letters.desk import LetterDesk
 from facilitair_gateway.letters.reading import LetterReader
 from facilitair_gateway.logic import LogicSwitch
+from facilitair_gateway.model_rules import ModelRules, rules_for
 from facilitair_gateway.routes.api import build_api
 from facilitair_gateway.routes.callers import Limits, Parts
 from facilitair_gateway.routes.socket_session import SocketLimits, SocketParts
@@ -71,6 +72,12 @@ async def build_app(
     names = {model_name(model) for model in models.models}
     documents = load_directory(settings.definitions, models=names)
     default_model = resolve_default_model(endpoints, models)
+    rules = rules_for(
+        endpoints,
+        models,
+        required_tags=settings.models.required_tags,
+        allowed=settings.models.allowed,
+    )
     sock = bind(settings.host, settings.port, send_timeout_s=settings.stream.send_timeout_s)
     with closing(sock):
         async with log.producer() as producer:
@@ -95,6 +102,7 @@ async def build_app(
                     catalog=catalog.items(),
                     logic=logic,
                     default_model=default_model,
+                    model_rules=rules,
                 )
 
             yield Gateway(
@@ -206,6 +214,7 @@ def _api(  # noqa: PLR0913 - everything that routes work with
     catalog: Catalog,
     logic: LogicSwitch,
     default_model: Model,
+    model_rules: ModelRules,
 ) -> ASGIApp:
     viewing = Viewing(log, hub, inbox=inbox)
     limits = Limits(max_body_bytes=settings.max_body_bytes, max_task_bytes=settings.max_task_bytes)
@@ -216,6 +225,7 @@ def _api(  # noqa: PLR0913 - everything that routes work with
         catalog=catalog,
         logic=logic,
         default_model=default_model,
+        model_rules=model_rules,
         artifacts=DirectoryArtifacts(settings.home / "artifacts"),
         access=authority.access,
         administration=authority.administration,

@@ -8,6 +8,7 @@ import msgspec
 from facilitair_events.catalog import CatalogKind, LabelMoved, VersionPublished
 from facilitair_events.definitions import Definition, Model
 from facilitair_gateway.errors import LogicUnknownError, RequestFaultsError
+from facilitair_gateway.model_rules import ModelRules, model_faults, unlisted
 from facilitair_llm.catalog import ModelCatalog
 from facilitair_workflows.documents import (
     ACTIVE,
@@ -73,19 +74,29 @@ def definition_for(
     workflow: str,
     overrides: Mapping[str, str],
     default_model: Model,
+    rules: ModelRules,
 ) -> Definition:
-    """The complete workflow that a request names (R10). Raises RequestFaultsError."""
+    """The complete workflow that a request names (R10), with models that the rules allow.
+
+    Raises RequestFaultsError.
+    """
+    models = models_in(catalog)
+    others = unlisted(overrides.values(), rules, known=models)
     try:
-        return resolve(
+        definition = resolve(
             catalog=catalog,
             workflow=workflow,
             default_model=default_model,
-            models=models_in(catalog),
+            models=models | {model_name(model): model for model in others},
             overrides=overrides,
             tenant=tenant,
         )
     except ResolutionError as error:
         raise RequestFaultsError(faults=tuple(error.faults)) from error
+    faults = tuple(model_faults(definition, rules, overrides=overrides))
+    if faults:
+        raise RequestFaultsError(faults=faults)
+    return definition
 
 
 def models_in(catalog: Catalog) -> dict[str, Model]:
@@ -120,3 +131,22 @@ def listed(version: VersionPublished) -> dict[str, Any]:
     """A definition as the API lists it, by the name that requests use."""
     shown = {name: value for name, value in version.document.items() if name != version.kind}
     return shown | {"name": version.name, "version": version.version, "digest": version.digest}
+
+
+def model_row(version: VersionPublished, rules: ModelRules) -> dict[str, Any]:
+    """A model as the API lists it, with the fields that clients of OpenAI's API read.
+
+    ``id`` is what requests name; one of a workflow begins with ``facilitair/``.
+    """
+    model = msgspec.convert(version.document, Model)
+    why_not = rules.why_not(model)
+    return {
+        "id": version.name,
+        "object": "model",
+        "created": 0,
+        "owned_by": model.provider,
+        "kind": "model",
+        "usable": why_not is None,
+        "why_not": why_not,
+        "model": model.name,
+    } | listed(version)

@@ -6,7 +6,14 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
 
 from facilitair_events.layout import checkout_root
-from facilitair_runtime.settings import Group, HealthGroup, Home, ProcessGroup, config
+from facilitair_runtime.settings import (
+    Group,
+    HealthGroup,
+    Home,
+    LocalOnly,
+    ProcessGroup,
+    config,
+)
 
 MIB = 1024 * 1024
 
@@ -51,6 +58,19 @@ class SocketsGroup(Group):
     )
 
 
+class ModelsGroup(Group):
+    """Which models collaborations may use."""
+
+    required_tags: tuple[str, ...] = Field(
+        (), description="Tags that every model of a collaboration must have, as a JSON list."
+    )
+    allowed: tuple[str, ...] = Field(
+        (),
+        description="Models that may be used, as a JSON list of patterns such as 'openai/*';"
+        " empty allows all.",
+    )
+
+
 class GatewaySettings(BaseSettings):
     """Settings of the gateway."""
 
@@ -61,6 +81,8 @@ class GatewaySettings(BaseSettings):
     health: HealthGroup = HealthGroup()
     stream: StreamGroup = StreamGroup()
     sockets: SocketsGroup = SocketsGroup()
+    models: ModelsGroup = ModelsGroup()
+    local_only: LocalOnly = False
     member: str = Field(
         "gateway-0", description="Name among the replicas; that of the first ends with -0."
     )

@@ -15,6 +15,7 @@ from facilitair_gateway.identifiers import is_collaboration_id
 from facilitair_gateway.inbox import Inbox
 from facilitair_gateway.letters.desk import LetterDesk
 from facilitair_gateway.logic import LogicSwitch
+from facilitair_gateway.model_rules import ModelRules
 from facilitair_gateway.principal import ADMIN, Principal
 from facilitair_gateway.routes.guard import principal_of
 from facilitair_gateway.topic_admin import TopicAdmin
@@ -37,6 +38,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     viewing: Viewing
     catalog: Catalog
     default_model: Model
+    model_rules: ModelRules
     artifacts: ArtifactStore
     access: Access
     administration: Administration

@@ -3,11 +3,11 @@
 from fastapi import APIRouter, Request, Response
 
 from facilitair_events.catalog import CatalogKind
-from facilitair_gateway.definitions import active, listed
+from facilitair_gateway.definitions import active, listed, model_row
 from facilitair_gateway.routes.answers import json_response
 from facilitair_gateway.routes.callers import Caller, Gateway, Parts
 from facilitair_gateway.routes.documents import CURSOR, LIMIT
-from facilitair_gateway.routes.paging import page
+from facilitair_gateway.routes.paging import MAX_LIMIT, page
 
 router = APIRouter(prefix="/v1", tags=["definitions"])
 
@@ -28,8 +28,16 @@ async def agents(*, request: Request, caller: Caller, gateway: Gateway) -> Respo
 
 @router.get("/models", openapi_extra=_PAGE)
 async def models(*, request: Request, caller: Caller, gateway: Gateway) -> Response:
-    """The models that agents can run on, with what is known of their prices."""
-    return _page(request, gateway, kind="model", tenant=caller.tenant)
+    """The models that agents can run on, what is known of them, and which can be used here.
+
+    It is a list of models to clients of OpenAI's API too, which read one page only.
+    """
+    rows = [
+        model_row(version, gateway.model_rules)
+        for version in active(gateway.catalog, "model", tenant=caller.tenant)
+    ]
+    found = page(rows, request.query_params, by="name", default_limit=MAX_LIMIT)
+    return json_response({"object": "list"} | found)
 
 
 def _page(request: Request, gateway: Parts, *, kind: CatalogKind, tenant: str) -> Response:

@@ -100,6 +100,7 @@ def _resolved(
             workflow=_readable(content, "workflow", default="code"),
             overrides={a: model for a, model in overrides.items() if isinstance(model, str)},
             default_model=gateway.default_model,
+            rules=gateway.model_rules,
         )
     except RequestFaultsError as error:
         faults += error.faults
