@@ -112,4 +112,5 @@ class Breaker:
         rules = self._rules
         # Bounded before the power: a breaker may stay broken for weeks.
         grown = rules.open_s * rules.growth ** min(max(self._openings - 1, 0), 64)
-        return max(min(grown, rules.longest_s), rules.barred_s if self._barred else 0.0)
+        longest_s = max(rules.longest_s, rules.open_s)
+        return max(min(grown, longest_s), rules.barred_s if self._barred else 0.0)

@@ -52,12 +52,15 @@ class Bucket:
             return 0.0
         return max(min(amount, self._capacity) - self._level, 0.0) / self._rate
 
-    def take(self, amount: float, *, now_s: float) -> None:
-        """Use so much, now or after the wait."""
+    def take(self, amount: float, *, now_s: float) -> float:
+        """Use so much, now or after the wait; returns how much of it was taken."""
         self._advance(now_s)
         self._flow += amount
-        if self._rate is not None:
-            self._level -= min(amount, self._capacity)
+        if self._rate is None:
+            return amount
+        taken = min(amount, self._capacity)
+        self._level -= taken
+        return taken
 
     def put_back(self, amount: float) -> None:
         """Correct by what was not used after all; a negative amount was used beyond it."""

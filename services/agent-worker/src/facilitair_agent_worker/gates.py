@@ -15,9 +15,9 @@ _LONGEST_PAUSE_S: Final = 60.0
 
 
 class Place(Struct, frozen=True, kw_only=True):
-    """A place in the line before a gate. ``tokens`` is the estimate of what the call will use."""
+    """A place in the line before a gate. ``tokens`` were taken for what the call will use."""
 
-    tokens: int
+    tokens: float
     taken_s: float
 
 
@@ -60,9 +60,8 @@ class Gate:
     def line_up(self, tokens: int, *, now_s: float) -> Place:
         """Take a place in line; its turn is after the wait that ``wait_s`` told before."""
         self._requests.take(1, now_s=now_s)
-        self._tokens.take(tokens, now_s=now_s)
         self.in_use += 1
-        return Place(tokens=tokens, taken_s=now_s)
+        return Place(tokens=self._tokens.take(tokens, now_s=now_s), taken_s=now_s)
 
     def leave_line(self, place: Place) -> None:
         """The call is not made after all."""

@@ -135,6 +135,12 @@ async def test_tokens_are_estimated_before_and_corrected_by_what_was_used() -> N
     assert (await house.refused(wanted, tokens=500)).code == "rate_limited"
 
 
+async def test_an_estimate_beyond_the_limit_is_not_given_back_beyond_it() -> None:
+    house, wanted = Gatehouse(), model(tokens=60)
+    house.end(await house.admit(wanted, tokens=5000), tokens=60)
+    assert (await house.refused(wanted, tokens=60)).retry_after_s == pytest.approx(60)
+
+
 async def test_a_call_that_is_not_made_gives_its_place_back() -> None:
     house, wanted = Gatehouse(), model(requests=1, tokens=10)
     for _ in range(5):

@@ -108,6 +108,10 @@ def test_calls_that_began_before_it_opened_change_nothing(ending: Ending) -> Non
     assert (breaker.state, breaker.retry_after_s(now_s=5)) == ("open", 5)
 
 
+def test_a_first_time_longer_than_the_longest_is_kept() -> None:
+    assert opened(BreakerRules(open_s=900, longest_s=300)).retry_after_s(now_s=0) == 900
+
+
 def test_a_breaker_that_fails_for_ever_stays_finite() -> None:
     breaker, now_s = opened(BreakerRules(growth=10, longest_s=30)), 0.0
     for _ in range(500):
