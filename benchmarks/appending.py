@@ -57,9 +57,7 @@ async def open_registered_cluster(bootstrap: str) -> AsyncIterator[Log]:
     """A cluster whose topics are there, as a service of a fleet opens it."""
     registry = Registry.load(topics_dir())
     settings = ClusterSettings(bootstrap_servers=bootstrap)
-    async with open_cluster(
-        bootstrap, registry, settings=settings, client_id="benchmarks"
-    ) as log:
+    async with open_cluster(bootstrap, registry, settings=settings, client_id="benchmarks") as log:
         yield log
 
 

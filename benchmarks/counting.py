@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+from benchmarks.bench import Bench
 from benchmarks.processes import ROOT
 from benchmarks.readings import Reading
 from tools.members import member_folders
 
 
-def measure() -> list[Reading]:
+def measure(_bench: Bench) -> list[Reading]:
     """Lines that are not blank: the sources of each member, and all tests together."""
     sources = [
         Reading(f"lines of `{folder.relative_to(ROOT)}`", code_lines(folder / "src"), "lines")

@@ -3,9 +3,17 @@
 from benchmarks import (
     appending,
     collaborating,
+    counting,
     gateway_clients,
+    graphs,
+    growth,
+    idling,
     open_collaborations,
+    reducing,
     resuming,
+    second_run,
+    set_up,
+    suite,
     worker_chunks,
     worker_memory,
 )
@@ -13,8 +21,29 @@ from benchmarks.bench import Benchmark
 from benchmarks.model_clients import measure as model_clients
 from benchmarks.streams import measure as streams
 
-BENCHMARKS = (
-    Benchmark("hop", "One hop of the log.", appending.measure, takes_s=10),
+_STARTING = (
+    Benchmark("set-up", "`make run` on a fresh clone, until it ends.", set_up.measure, takes_s=100),
+    Benchmark(
+        "second-run", "`make run` where everything is set up.", second_run.measure, takes_s=8
+    ),
+    Benchmark("tests", "`make test`.", suite.measure, takes_s=480, once=True, asked="--with-tests"),
+    Benchmark("idle", "Solo while nothing happens.", idling.measure, takes_s=16),
+    Benchmark(
+        "imports",
+        "How long a fresh interpreter takes to import each, and its memory after.",
+        model_clients.measure_imports,
+        takes_s=25,
+    ),
+    Benchmark(
+        "orchestrator-start",
+        "How long an orchestrator takes to start with ten thousand open collaborations.",
+        open_collaborations.measure,
+        takes_s=90,
+        once=True,
+    ),
+)
+_LATENCY = (
+    Benchmark("hop", "One hop of the log.", appending.measure, takes_s=15),
     Benchmark(
         "collaboration",
         "What solo adds to the time of its models; the simulator answers at once.",
@@ -28,33 +57,24 @@ BENCHMARKS = (
         takes_s=35,
     ),
     Benchmark(
-        "streams",
-        "Many streams on Kafka, from the worker's writer to the sockets of clients, beside the"
-        " naive build on the same broker.",
-        streams.measure_kafka,
-        takes_s=85,
+        "langgraph",
+        "The same chain as a graph of LangGraph, with the same simulator; without HTTP in front of"
+        " it, and without a record that others can read.",
+        graphs.measure,
+        takes_s=15,
     ),
     Benchmark(
-        "streams-embedded", "The same loads on the embedded log.", streams.measure_embedded,
-        takes_s=35,
+        "reducer",
+        "CPU of the reducer for one record, by the steps of its collaboration.",
+        reducing.measure,
+        takes_s=25,
     ),
+)
+_WORKER = (
     Benchmark(
         "worker",
-        "What one chunk of a model costs the whole worker: fifty streams of eighty tokens a second.",
+        "What one chunk of a model costs the whole worker: fifty streams, eighty tokens/s each.",
         worker_chunks.measure,
-        takes_s=20,
-    ),
-    Benchmark(
-        "client-path",
-        "What one chunk costs a client of a model and nothing else: our three dialects, the openai"
-        " SDK and litellm read the same fifty streams.",
-        model_clients.measure,
-        takes_s=35,
-    ),
-    Benchmark(
-        "imports",
-        "How long a fresh interpreter takes to import each, and its memory after.",
-        model_clients.measure_imports,
         takes_s=20,
     ),
     Benchmark(
@@ -64,6 +84,28 @@ BENCHMARKS = (
         takes_s=680,
         once=True,
         asked="--long",
+    ),
+    Benchmark(
+        "client-path",
+        "What one chunk costs a client of a model and nothing else: our three dialects, the openai"
+        " SDK and litellm read the same fifty streams.",
+        model_clients.measure,
+        takes_s=35,
+    ),
+)
+_STREAMS = (
+    Benchmark(
+        "streams",
+        "Many streams on Kafka, from the worker's writer to the sockets of clients, beside the"
+        " naive build on the same broker.",
+        streams.measure_kafka,
+        takes_s=85,
+    ),
+    Benchmark(
+        "streams-embedded",
+        "The same loads on the embedded log.",
+        streams.measure_embedded,
+        takes_s=35,
     ),
     Benchmark(
         "idle-clients",
@@ -80,11 +122,24 @@ BENCHMARKS = (
         takes_s=75,
         once=True,
     ),
+)
+_GROWTH = (
     Benchmark(
-        "orchestrator-start",
-        "How long an orchestrator takes to start with ten thousand open collaborations.",
-        open_collaborations.measure,
-        takes_s=90,
+        "growth-streams",
+        "More and more streams of twenty tokens a second each, on Kafka, until it is too much.",
+        growth.measure_streams,
+        takes_s=55,
+        once=True,
+    ),
+    Benchmark(
+        "growth-collaborations",
+        "More and more users of solo at a time, each with one ten-step collaboration after the"
+        " other.",
+        growth.measure_collaborations,
+        takes_s=40,
         once=True,
     ),
 )
+_SIZE = (Benchmark("lines", "Lines of code.", counting.measure, takes_s=1, once=True),)
+
+BENCHMARKS = (*_STARTING, *_LATENCY, *_WORKER, *_STREAMS, *_GROWTH, *_SIZE)

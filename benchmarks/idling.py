@@ -1,11 +1,9 @@
 """What solo costs while nothing happens."""
 
 import asyncio
-import time
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from benchmarks.processes import cpu_s
+from benchmarks.bench import Bench
+from benchmarks.processes import Shares
 from benchmarks.readings import Reading
 from facilitair_testing.solo import SoloProcess
 
@@ -14,26 +12,24 @@ SETTLE_S = 2.0
 WATCH_S = 10.0
 
 
-def measure() -> list[Reading]:
+def measure(bench: Bench) -> list[Reading]:
     """CPU of the process over ten seconds, from two seconds after it was ready."""
-    return asyncio.run(_measure())
+    return asyncio.run(_measure(bench))
 
 
-async def _measure() -> list[Reading]:
-    with TemporaryDirectory(prefix="facilitair-bench-") as name:
-        solo = SoloProcess(Path(name) / "home", log=Path(name) / "solo.log")
-        await solo.start()
-        try:
-            await asyncio.sleep(SETTLE_S)
-            pids = {"solo": solo.pid, "its simulator": solo.simulator_pids()[0]}
-            before = {what: cpu_s(pid) for what, pid in pids.items()}
-            began = time.perf_counter()
-            await asyncio.sleep(WATCH_S)
-            share = 100 / (time.perf_counter() - began)
-            spent = {what: (cpu_s(pid) - before[what]) * share for what, pid in pids.items()}
-        finally:
-            await solo.stop()
+async def _measure(bench: Bench) -> list[Reading]:
+    settle_s, watch_s = bench.pick((SETTLE_S, WATCH_S), quick=(0.1, 0.2))
+    home = bench.fresh()
+    solo = SoloProcess(home, log=home / "solo.log")
+    await solo.start()
+    try:
+        await asyncio.sleep(settle_s)
+        shares = Shares({"solo": solo.pid, "its simulator": solo.simulator_pids()[0]})
+        await asyncio.sleep(watch_s)
+        taken, _ = shares.taken()
+    finally:
+        await solo.stop()
     return [
-        Reading(f"idle {what}, share of a core", percent, "%", GOAL_PERCENT)
-        for what, percent in spent.items()
+        Reading(f"idle {what}, share of a core", 100 * share, "%", GOAL_PERCENT)
+        for what, share in taken.items()
     ]

@@ -40,9 +40,7 @@ class UnservedError(TimeoutError):
 def sse_request(place: Place, *, netloc: str) -> bytes:
     """Ask for a stream of events."""
     path, cursor = place
-    return (
-        f"GET {path} HTTP/1.1\r\nhost: {netloc}\r\nlast-event-id: {cursor}\r\n\r\n"
-    ).encode()
+    return (f"GET {path} HTTP/1.1\r\nhost: {netloc}\r\nlast-event-id: {cursor}\r\n\r\n").encode()
 
 
 def websocket_request(place: Place, *, netloc: str) -> bytes:
@@ -59,7 +57,9 @@ Asking = Callable[..., bytes]
 
 
 @contextmanager
-def connected(url: str, places: Iterable[Place], *, asking: Asking) -> Iterator[list[socket.socket]]:
+def connected(
+    url: str, places: Iterable[Place], *, asking: Asking
+) -> Iterator[list[socket.socket]]:
     """One open stream for each place, opened one after the other. Raises RefusedError."""
     where = urlsplit(url)
     with ExitStack() as stack:

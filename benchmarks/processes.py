@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,3 +73,30 @@ def rss_kb(pid: int) -> int:
     """Memory of a process that is in use now, in units of 1,000 bytes."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") // 1000
+
+
+class Shares:
+    """How much of a core each process took since this was made, and anybody of the machine."""
+
+    def __init__(self, pids: Mapping[str, int]) -> None:
+        self._pids = pids
+        self._began = time.monotonic()
+        self._cpu_s = {role: cpu_s(pid) for role, pid in pids.items()}
+        self._busy_s = _busy_s()
+
+    def taken(self) -> tuple[dict[str, float], float]:
+        """Shares of one core by role, and the share of all cores that was taken by anybody."""
+        elapsed_s = max(time.monotonic() - self._began, 1e-9)
+        by_role = {
+            role: (cpu_s(pid) - self._cpu_s[role]) / elapsed_s for role, pid in self._pids.items()
+        }
+        return by_role, (_busy_s() - self._busy_s) / elapsed_s / (os.cpu_count() or 1)
+
+
+def _busy_s() -> float:
+    """CPU time that all cores together have spent on anything so far."""
+    names = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
+    line = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0]
+    spent = dict(zip(names, map(int, line.split()[1:]), strict=False))
+    busy = sum(spent[name] for name in names if name not in {"idle", "iowait"})
+    return busy / os.sysconf("SC_CLK_TCK")

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
+from benchmarks.bench import Bench
 from benchmarks.readings import MICROSECONDS, Reading
 from facilitair_events.decision import Received
 from facilitair_events.definitions import Definition
@@ -20,13 +21,13 @@ TEXT = inline("A text of an agent. " * 20)
 AT_MS = 1_700_000_000_000
 
 
-def measure() -> list[Reading]:
+def measure(bench: Bench) -> list[Reading]:
     """A chain of steps from its request to its end; the mean CPU time over all its records."""
     return [
         Reading(
             f"reducer, per record of a {steps}-step collaboration", _record_us(steps), MICROSECONDS
         )
-        for steps in SIZES
+        for steps in bench.pick(SIZES, quick=(2,))
     ]
 
 

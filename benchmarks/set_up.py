@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks.bench import Bench
 from benchmarks.processes import ROOT, run_make, stopped_at_end
 from benchmarks.readings import Reading
 
@@ -19,7 +20,7 @@ class RunFailedError(Exception):
         super().__init__(output.decode("utf-8", "replace"))
 
 
-def measure() -> list[Reading]:
+def measure(_bench: Bench) -> list[Reading]:
     """A clone with an empty cache, then another one with the cache that the first has filled."""
     with TemporaryDirectory(prefix="facilitair-bench-") as name:
         folder = Path(name)

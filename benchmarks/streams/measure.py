@@ -100,5 +100,7 @@ def _requests(what: str, run: Run) -> list[Reading]:
     span_s = max(run.span_s, 1e-9)
     return [
         Reading(f"{what} produce requests/s", run.requests["worker"].produce / span_s, ""),
-        Reading(f"{what} fetch requests/s of the gateway", run.requests["gateway"].fetch / span_s, ""),
+        Reading(
+            f"{what} fetch requests/s of the gateway", run.requests["gateway"].fetch / span_s, ""
+        ),
     ]

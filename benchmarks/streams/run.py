@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 from benchmarks.counted import Requests, read_counts
 from benchmarks.peers.environment import peer_python
-from benchmarks.processes import clean_environment, cpu_s
+from benchmarks.processes import Shares, clean_environment, cpu_s
 from benchmarks.streams.load import Load
 from benchmarks.streams.naive_topic import create_naive_topic
 from benchmarks.streams.talking import Talker, talking
@@ -27,7 +27,11 @@ _PAUSE_S = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One run. ``cpu`` is CPU time in seconds by role; the agents' requests are among theirs."""
+    """One run. ``cpu`` is CPU time in seconds by role.
+
+    ``cores`` are shares of a core by role while tokens were offered, ``machine`` is the share of
+    all cores that anybody took then.
+    """
 
     offered: int
     sent: int
@@ -38,6 +42,8 @@ class Run:
     records: int
     requests: Mapping[str, Requests] = field(default_factory=dict)
     cpu: Mapping[str, float]
+    cores: Mapping[str, float]
+    machine: float
 
     @property
     def span_s(self) -> float:
@@ -52,10 +58,6 @@ class Run:
             else self.cpu[role]
         )
         return spent_s / max(self.tokens, 1) * 1e6
-
-    def core_share(self, role: str) -> float:
-        """How much of a core a role took while tokens came."""
-        return self.cpu[role] / max(self.span_s, 1e-9)
 
 
 @contextmanager
@@ -94,10 +96,12 @@ def run_ours(load: Load, kafka: KafkaServer, *, home: Path) -> Run:
         gateway_on(kafka, home) as (url, gateway_pid, gateway_counts),
         agents_on(kafka, home, load=load) as (agents, agent_counts),
     ):
-        places = places_of(agents.hear())
+        paths = places_of(agents.hear())
         roles = {"gateway": gateway_pid, "broker": kafka.pid or 0}
         counts = {"worker": agent_counts, "gateway": gateway_counts}
-        return _watched(load, url, places, agents=agents, home=home, roles=roles, counts=counts)
+        return _watched(
+            load, url, paths=paths, agents=agents, home=home, roles=roles, counts=counts
+        )
 
 
 def run_naive(load: Load, kafka: KafkaServer, *, home: Path) -> Run:
@@ -115,9 +119,11 @@ def run_naive(load: Load, kafka: KafkaServer, *, home: Path) -> Run:
         start(str(counts["worker"]), *programs["worker"]) as agents,
     ):
         url = gateway.hear()["url"]
-        places = [(f"/stream/{name}", "") for name in agents.hear()["collaborations"]]
+        paths = [(f"/stream/{name}", "") for name in agents.hear()["collaborations"]]
         roles = {"gateway": gateway.pid, "broker": kafka.pid or 0}
-        return _watched(load, url, places, agents=agents, home=home, roles=roles, counts=counts)
+        return _watched(
+            load, url, paths=paths, agents=agents, home=home, roles=roles, counts=counts
+        )
 
 
 def run_embedded(load: Load, *, home: Path) -> Run:
@@ -125,18 +131,16 @@ def run_embedded(load: Load, *, home: Path) -> Run:
     arguments = ("-m", "benchmarks.streams.embedded", str(home), load.dumps())
     with talking(*arguments, environ=clean_environment()) as solo:
         url = solo.hear()["url"]
-        places = places_of(solo.hear())
-        return _watched(
-            load, url, places, agents=solo, home=home, roles={"solo": solo.pid}, counts={}
-        )
+        paths = places_of(solo.hear())
+        roles = {"solo": solo.pid}
+        return _watched(load, url, paths=paths, agents=solo, home=home, roles=roles, counts={})
 
 
-def _watched(  # noqa: PLR0913 - what is offered, and where it is read
+def _watched(
     load: Load,
     url: str,
-    /,
-    paths: Sequence[tuple[str, str]],
     *,
+    paths: Sequence[tuple[str, str]],
     agents: Talker,
     home: Path,
     roles: Mapping[str, int],
@@ -149,9 +153,11 @@ def _watched(  # noqa: PLR0913 - what is offered, and where it is read
         clients.hear()
         cpu_before = {role: cpu_s(pid) for role, pid in roles.items()}
         before = {role: read_counts(path) for role, path in counts.items()}
+        shares = Shares({**roles, "worker": agents.pid, "clients": clients.pid})
         clients.go()
         agents.go()
         sent = agents.hear()
+        taken, machine = shares.taken()
         seen = clients.hear()
         requests = {role: read_counts(path) - before[role] for role, path in counts.items()}
         spent = {role: cpu_s(pid) - cpu_before[role] for role, pid in roles.items()}
@@ -168,6 +174,8 @@ def _watched(  # noqa: PLR0913 - what is offered, and where it is read
         records=sent["records"],
         requests=requests,
         cpu=spent | {"clients": seen["cpu_s"]},
+        cores=taken,
+        machine=machine,
     )
 
 
