@@ -1,9 +1,10 @@
-from uuid import UUID
+import json
+from uuid import UUID, uuid5
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facilitair_events.ids import call_id, collaboration_id, derive
+from facilitair_events.ids import NAMESPACE, call_id, collaboration_id, derive
 
 PARTS = st.lists(st.text(st.characters(), max_size=5), max_size=4)
 
@@ -22,6 +23,11 @@ def test_other_parts_give_another_id(one, two):
 @given(st.lists(st.text(alphabet='",\\[]: \ud800', max_size=4), max_size=4))
 def test_any_text_gives_a_uuid_of_version_5(parts):
     assert UUID(derive(*parts)).version == 5
+
+
+@given(PARTS)
+def test_it_is_the_uuid5_of_the_parts_as_json(parts):
+    assert derive(*parts) == str(uuid5(NAMESPACE, json.dumps(parts, separators=(",", ":"))))
 
 
 def test_r17_each_part_of_a_call_tells_calls_apart():

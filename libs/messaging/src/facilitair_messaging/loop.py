@@ -105,7 +105,7 @@ class ConsumerLoop:
         self._held: HeldPartitions | None = None
         self._serving = False
         self._polled = False
-        self._shown: frozenset[TopicPartition] = frozenset()
+        self._shown: dict[TopicPartition, int] = {}
         self._last_poll = time.monotonic()
 
     @property
@@ -211,19 +211,20 @@ class ConsumerLoop:
 
     def _show(self, pending: Mapping[TopicPartition, int]) -> None:
         group = self._membership.group
-        for tp in self._shown - pending.keys():
+        for tp in self._shown.keys() - pending.keys():
             self._metrics.forget(
                 names.RECORDS_PENDING, topic=tp.topic, group=group, partition=str(tp.partition)
             )
         for tp, count in pending.items():
-            self._metrics.set(
-                names.RECORDS_PENDING,
-                count,
-                topic=tp.topic,
-                group=group,
-                partition=str(tp.partition),
-            )
-        self._shown = frozenset(pending)
+            if self._shown.get(tp) != count:
+                self._metrics.set(
+                    names.RECORDS_PENDING,
+                    count,
+                    topic=tp.topic,
+                    group=group,
+                    partition=str(tp.partition),
+                )
+        self._shown = dict(pending)
 
     async def _poll(self, consumer: GroupConsumer, held: HeldPartitions) -> None:
         settings = self._settings

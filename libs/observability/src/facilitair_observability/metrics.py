@@ -22,14 +22,22 @@ class Metrics:
         self._counters: dict[str, Counter] = {}
         self._gauges: dict[str, Gauge] = {}
         self._histograms: dict[str, Histogram] = {}
+        # Finding a series by its labels takes longer than adding to it. Gauges may be forgotten.
+        self._counted: dict[tuple[object, ...], Counter] = {}
+        self._observed: dict[tuple[object, ...], Histogram] = {}
 
     def count(self, metric: Metric, amount: float = 1, **labels: str) -> None:
         """Add to a counter."""
-        counter = self._counters.get(metric.name)
-        if counter is None:
-            counter = Counter(**self._declared(metric, used_as="counter"))
-            self._counters[metric.name] = counter
-        (counter.labels(**labels) if _labelled(metric, labels) else counter).inc(amount)
+        key = (metric.name, *labels.items())
+        series = self._counted.get(key)
+        if series is None:
+            counter = self._counters.get(metric.name)
+            if counter is None:
+                counter = Counter(**self._declared(metric, used_as="counter"))
+                self._counters[metric.name] = counter
+            series = counter.labels(**labels) if _labelled(metric, labels) else counter
+            self._counted[key] = series
+        series.inc(amount)
 
     def set(self, metric: Metric, value: float, **labels: str) -> None:
         """Set a gauge."""
@@ -41,12 +49,17 @@ class Metrics:
 
     def observe(self, metric: Metric, value: float, **labels: str) -> None:
         """Add a value to a histogram."""
-        histogram = self._histograms.get(metric.name)
-        if histogram is None:
-            declared = self._declared(metric, used_as="histogram")
-            histogram = Histogram(**declared, buckets=metric.buckets)
-            self._histograms[metric.name] = histogram
-        (histogram.labels(**labels) if _labelled(metric, labels) else histogram).observe(value)
+        key = (metric.name, *labels.items())
+        series = self._observed.get(key)
+        if series is None:
+            histogram = self._histograms.get(metric.name)
+            if histogram is None:
+                declared = self._declared(metric, used_as="histogram")
+                histogram = Histogram(**declared, buckets=metric.buckets)
+                self._histograms[metric.name] = histogram
+            series = histogram.labels(**labels) if _labelled(metric, labels) else histogram
+            self._observed[key] = series
+        series.observe(value)
 
     def forget(self, metric: Metric, **labels: str) -> None:
         """Drop the series of a gauge whose subject is gone, such as a revoked partition."""

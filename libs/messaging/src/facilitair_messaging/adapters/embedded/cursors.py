@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 
 from facilitair_messaging.adapters.embedded.fetch import check_range, fetch
 from facilitair_messaging.adapters.embedded.partitions import PartitionIndex
@@ -22,7 +23,8 @@ class Cursors:
         self._offsets: dict[TopicPartition, int] = {}
         # In the order in which they are read; who was read and has more goes to the end.
         self._worth_a_look: dict[TopicPartition, None] = {}
-        self._woken = asyncio.Event()
+        self._woken = False
+        self._waiting: set[asyncio.Future[bool]] = set()
 
     def offsets(self) -> dict[TopicPartition, int]:
         """The next offset of each partition."""
@@ -44,18 +46,21 @@ class Cursors:
     def notice(self, tp: TopicPartition) -> None:
         """A partition has more, or begins later: have it looked at."""
         self._worth_a_look[tp] = None
-        self._woken.set()
+        if not self._woken:
+            self.wake()
 
     def wake(self) -> None:
         """Make a waiting ``next_change`` return."""
-        self._woken.set()
+        self._woken = True
+        for waiter in self._waiting:
+            _settle(waiter, woken=True)
 
     def take(self, *, paused: set[TopicPartition], max_records: int) -> list[Record]:
         """What is there now, at most ``max_records``; who was read last comes last the next time.
 
         Raises OffsetOutOfRangeError before it moves any position.
         """
-        self._woken.clear()
+        self._woken = False
         active = [tp for tp in self._worth_a_look if tp not in paused]
         for tp in active:
             check_range(self._index.get(tp), self._offsets[tp])
@@ -69,13 +74,21 @@ class Cursors:
         return records
 
     async def next_change(self, timeout_s: float) -> bool:
-        """Wait until it is worth looking again; False when nothing came in ``timeout_s``."""
+        """Wait until it is worth looking again; False when nothing came in ``timeout_s``.
+
+        A future and a timer, no more: this is done for every record that comes alone.
+        """
+        if self._woken:
+            return True
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[bool] = loop.create_future()
+        timer = loop.call_later(timeout_s, partial(_settle, waiter, woken=False))
+        self._waiting.add(waiter)
         try:
-            async with asyncio.timeout(timeout_s):
-                await self._woken.wait()
-        except TimeoutError:
-            return False
-        return True
+            return await waiter
+        finally:
+            timer.cancel()
+            self._waiting.discard(waiter)
 
     def _take_from(self, tp: TopicPartition, records: list[Record], *, limit: int) -> bool:
         """Read on in one partition; True when there is more."""
@@ -86,6 +99,11 @@ class Cursors:
             self._offsets[tp] = batch.next_offset
             records.extend(batch.records)
         return self._offsets[tp] < partition.end
+
+
+def _settle(waiter: "asyncio.Future[bool]", *, woken: bool) -> None:
+    if not waiter.done():
+        waiter.set_result(woken)
 
 
 async def poll(

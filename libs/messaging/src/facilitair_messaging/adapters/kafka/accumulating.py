@@ -38,9 +38,12 @@ class Accumulating:
 
     def __init__(self, producer: Any, *, full_s: float) -> None:
         self._producer = producer
-        self._accumulator = producer._message_accumulator
         self._full_s = full_s
         self._turn = asyncio.Lock()
+
+    @property
+    def _accumulator(self) -> Any:
+        return self._producer._message_accumulator
 
     async def append(self, records: Sequence[Placed]) -> list[Slot]:
         """Put records behind those of all earlier calls, in order.
