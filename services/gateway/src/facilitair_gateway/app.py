@@ -75,6 +75,7 @@ async def build_app(
     rules = rules_for(
         endpoints,
         models,
+        default_model=default_model,
         required_tags=settings.models.required_tags,
         allowed=settings.models.allowed,
     )

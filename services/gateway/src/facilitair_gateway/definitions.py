@@ -133,20 +133,31 @@ def listed(version: VersionPublished) -> dict[str, Any]:
     return shown | {"name": version.name, "version": version.version, "digest": version.digest}
 
 
-def model_row(version: VersionPublished, rules: ModelRules) -> dict[str, Any]:
-    """A model as the API lists it, with the fields that clients of OpenAI's API read.
+def model_rows(catalog: Catalog, rules: ModelRules) -> list[dict[str, Any]]:
+    """The models as the API lists them, by name; also what is used when nobody names one."""
+    versions = {one.name: one for one in active(catalog, "model", tenant=PLATFORM)}
+    for model in rules.defaults.values():
+        name = model_name(model)
+        versions.setdefault(name, published("model", name, model))
+    return [_model_row(versions[name], rules) for name in sorted(versions)]
+
+
+def _model_row(version: VersionPublished, rules: ModelRules) -> dict[str, Any]:
+    """A model with the fields that clients of OpenAI's API read.
 
     ``id`` is what requests name; one of a workflow begins with ``facilitair/``.
     """
     model = msgspec.convert(version.document, Model)
     why_not = rules.why_not(model)
+    default = rules.defaults.get(model.provider)
     return {
         "id": version.name,
         "object": "model",
         "created": 0,
         "owned_by": model.provider,
         "kind": "model",
+        "model": model.name,
         "usable": why_not is None,
         "why_not": why_not,
-        "model": model.name,
+        "default": default is not None and default.name == model.name,
     } | listed(version)

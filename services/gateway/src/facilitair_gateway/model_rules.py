@@ -20,6 +20,7 @@ class ModelRules(Struct, frozen=True, kw_only=True):
     ``required_tags`` are what every model has to have, ``allowed`` patterns of ``provider/name`` of
     which one has to fit; without any, all do.
     ``open_providers`` have models that no file lists.
+    ``defaults`` has what each provider that is set up is asked for when nobody names a model.
     """
 
     set_up: frozenset[str] = frozenset()
@@ -28,6 +29,7 @@ class ModelRules(Struct, frozen=True, kw_only=True):
     required_tags: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
     open_providers: Mapping[str, Model] = {}
+    defaults: Mapping[str, Model] = {}
 
     def forbids(self, model: Model) -> Fault | None:
         """Why a model must not be asked, whatever else."""
@@ -64,10 +66,16 @@ def rules_for(
     endpoints: Endpoints,
     catalog: ModelCatalog,
     *,
+    default_model: Model,
     required_tags: tuple[str, ...],
     allowed: tuple[str, ...],
 ) -> ModelRules:
     """The rules of a gateway with these providers and models."""
+    defaults = {
+        provider: catalog.find(provider=provider, name=name)
+        for provider, name in catalog.defaults.items()
+        if provider in endpoints.by_provider
+    }
     own_server = {
         name
         for name, endpoint in endpoints.by_provider.items()
@@ -84,6 +92,7 @@ def rules_for(
             for name in catalog.open_providers | own_server
             if name in catalog.unlisted
         },
+        defaults=defaults | {default_model.provider: default_model},
     )
 
 
@@ -106,11 +115,17 @@ def model_faults(
 def unlisted(
     names: Iterable[str], rules: ModelRules, *, known: Mapping[str, Model]
 ) -> Iterator[Model]:
-    """The models that are named and not known, of providers whose models nobody lists."""
+    """The models that are named and not in the catalog, and may be.
+
+    They are of providers whose models nobody lists, or what is used when nobody names a model.
+    """
+    for model in rules.defaults.values():
+        if f"{model.provider}/{model.name}" not in known:
+            yield model
     for name in names:
-        provider, separator, model = name.partition("/")
-        if name not in known and separator and model and provider in rules.open_providers:
-            yield msgspec.structs.replace(rules.open_providers[provider], name=model)
+        provider, separator, own = name.partition("/")
+        if name not in known and separator and own and provider in rules.open_providers:
+            yield msgspec.structs.replace(rules.open_providers[provider], name=own)
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -136,10 +136,26 @@ CATALOG = load_models(checkout_root() / "models")
     ],
 )
 def test_which_unlisted_models_may_be_named(env, name, known) -> None:
-    rules = rules_for(resolve_endpoints(env, None), CATALOG, required_tags=(), allowed=())
-    assert bool(list(unlisted([name], rules, known={}))) == known
-    model = Model(name="x", provider="p")
-    assert not list(unlisted([name], rules, known={name: model}))
+    default = Model(name="gpt-4.1", provider="openai")
+    listed = {"openai/gpt-4.1": default, "ollama/llama3.2": default}
+    rules = rules_for(
+        resolve_endpoints(env, None), CATALOG, default_model=default, required_tags=(), allowed=()
+    )
+    assert bool(list(unlisted([name], rules, known=listed))) == known
+    assert not list(unlisted([name], rules, known=listed | {name: default}))
+
+
+async def test_what_is_used_when_nobody_names_a_model_is_listed_and_may_be_named(
+    ask, stage
+) -> None:
+    env = {"FACILITAIR_MODEL": "brand-new"}
+    status, _, listed = await ask({"assistant": "here/brand-new"}, env=env)
+    assert status == 202
+    rows = {row["id"]: row for row in listed["data"]}
+    assert [name for name, row in rows.items() if row["default"]] == ["here/brand-new"]
+    assert rows["here/brand-new"]["tags"] == ["residency:eu", "approved"]
+    [request] = await stage.inbox()
+    assert [m.name for m in request.definition.agents["assistant"].models] == ["brand-new"]
 
 
 def test_without_rules_everything_is_allowed() -> None:

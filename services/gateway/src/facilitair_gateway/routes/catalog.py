@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from facilitair_events.catalog import CatalogKind
-from facilitair_gateway.definitions import active, listed, model_row
+from facilitair_gateway.definitions import active, listed, model_rows
 from facilitair_gateway.routes.answers import json_response
 from facilitair_gateway.routes.callers import Caller, Gateway, Parts
 from facilitair_gateway.routes.documents import CURSOR, LIMIT
@@ -27,15 +27,12 @@ async def agents(*, request: Request, caller: Caller, gateway: Gateway) -> Respo
 
 
 @router.get("/models", openapi_extra=_PAGE)
-async def models(*, request: Request, caller: Caller, gateway: Gateway) -> Response:
+async def models(*, request: Request, gateway: Gateway) -> Response:
     """The models that agents can run on, what is known of them, and which can be used here.
 
     It is a list of models to clients of OpenAI's API too, which read one page only.
     """
-    rows = [
-        model_row(version, gateway.model_rules)
-        for version in active(gateway.catalog, "model", tenant=caller.tenant)
-    ]
+    rows = model_rows(gateway.catalog, gateway.model_rules)
     found = page(rows, request.query_params, by="name", default_limit=MAX_LIMIT)
     return json_response({"object": "list"} | found)
 
