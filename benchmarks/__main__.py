@@ -86,8 +86,8 @@ def _listed(chosen: Sequence[Benchmark], *, rounds: int) -> str:
     for one in chosen:
         takes_s = one.takes_s * (1 if one.once else rounds)
         total_s += 0 if one.asked else takes_s
-        asked = f", only with {one.asked} or by its name" if one.asked else ""
-        lines.append(f"{one.name:18} {takes_s:4} s  {one.about}{asked}\n")
+        asked = f" Only with {one.asked} or by its name." if one.asked else ""
+        lines.append(f"{one.name:22}{takes_s:4} s  {one.about}{asked}\n")
     return "".join(lines) + f"about {total_s / 60:.0f} minutes without those to be asked for\n"
 
 

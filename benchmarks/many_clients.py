@@ -57,20 +57,16 @@ Asking = Callable[..., bytes]
 
 
 @contextmanager
-def connected(
-    url: str, places: Iterable[Place], *, asking: Asking
-) -> Iterator[list[socket.socket]]:
+def connected(url: str, places: Iterable[Place], *, asking: Asking) -> Iterator[None]:
     """One open stream for each place, opened one after the other. Raises RefusedError."""
     where = urlsplit(url)
     with ExitStack() as stack:
-        socks = []
         for place in places:
             address = (where.hostname or "", where.port or 80)
             sock = stack.enter_context(socket.create_connection(address, timeout=_ENOUGH_S))
             sock.sendall(asking(place, netloc=where.netloc))
             _check_open(_head(sock))
-            socks.append(sock)
-        yield socks
+        yield
 
 
 def _head(sock: socket.socket) -> bytes:

@@ -10,6 +10,8 @@ from benchmarks.processes import ROOT, run_make, stopped_at_end
 from benchmarks.readings import Reading
 
 GOAL_S = 60.0
+TIMES = 3
+"""How often with a warm cache: filling it takes other people's servers too."""
 FIRST_AGENT = b"--- architect"
 
 
@@ -21,16 +23,18 @@ class RunFailedError(Exception):
 
 
 def measure(_bench: Bench) -> list[Reading]:
-    """A clone with an empty cache, then another one with the cache that the first has filled."""
+    """A clone with an empty cache, then others with the cache that the first has filled."""
     with TemporaryDirectory(prefix="facilitair-bench-") as name:
         folder = Path(name)
         cold, _ = _first_run(folder, "cold")
-        warm, token = _first_run(folder, "warm")
-    return [
-        Reading("`make run` on a fresh clone, cold cache", cold, "s"),
-        Reading("`make run` on a fresh clone, warm cache", warm, "s", GOAL_S),
-        Reading("of it until the first token", token, "s"),
-    ]
+        found = [Reading("`make run` on a fresh clone, cold cache", cold, "s")]
+        for number in range(TIMES):
+            warm, token = _first_run(folder, f"warm-{number}")
+            found += [
+                Reading("`make run` on a fresh clone, warm cache", warm, "s", GOAL_S),
+                Reading("of it until the first token", token, "s"),
+            ]
+    return found
 
 
 def _first_run(folder: Path, kind: str) -> tuple[float, float]:

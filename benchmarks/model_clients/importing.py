@@ -1,4 +1,4 @@
-"""`python -m benchmarks.model_clients.importing MODULE…`: how long it takes, and the memory after."""
+"""Time and memory of imports: `python -m benchmarks.model_clients.importing NAME…`."""
 
 import importlib
 import json

@@ -1,4 +1,4 @@
-"""CPU per chunk of each client, on the same streams; how long each takes to import, and its memory."""
+"""CPU per chunk of each client, on the same streams; time to import each, and its memory."""
 
 import json
 import statistics

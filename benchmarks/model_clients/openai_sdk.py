@@ -1,4 +1,4 @@
-"""The openai SDK: `python -m benchmarks.model_clients.openai_sdk URL STREAMS`, in its own packages."""
+"""The openai SDK, in its own packages: `… benchmarks.model_clients.openai_sdk URL STREAMS`."""
 
 import sys
 

@@ -98,9 +98,8 @@ def _requests(what: str, run: Run) -> list[Reading]:
     if not run.requests:
         return []
     span_s = max(run.span_s, 1e-9)
+    produced, fetched = run.requests["worker"].produce, run.requests["gateway"].fetch
     return [
-        Reading(f"{what} produce requests/s", run.requests["worker"].produce / span_s, ""),
-        Reading(
-            f"{what} fetch requests/s of the gateway", run.requests["gateway"].fetch / span_s, ""
-        ),
+        Reading(f"{what} produce requests/s", produced / span_s, ""),
+        Reading(f"{what} fetch requests/s of the gateway", fetched / span_s, ""),
     ]
