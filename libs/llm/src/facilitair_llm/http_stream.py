@@ -11,6 +11,7 @@ from msgspec import Struct
 from facilitair_llm.errors import ProviderError
 from facilitair_llm.framing import MAX_EVENT_BYTES, Event, EventParser, EventTooLargeError
 from facilitair_llm.provider_faults import error_from_response
+from facilitair_llm.stalls import Stall, StalledError
 
 DRAIN_S = 0.2
 """How long the end of a finished response is waited for, so that its connection can be reused."""
@@ -65,7 +66,8 @@ class EventReader:
         self._response = response
         self._parser = parser
         self._idle_s = timeouts.idle_s
-        self._deadline = started + timeouts.first_byte_s
+        self._loop = asyncio.get_running_loop()
+        self._stall = Stall(response.content, at_s=started + timeouts.first_byte_s, loop=self._loop)
 
     async def read(self) -> list[Event] | None:
         """Return the events the next bytes complete, perhaps none; None at the end.
@@ -74,9 +76,8 @@ class EventReader:
         what is larger than the limits).
         """
         try:
-            async with asyncio.timeout_at(self._deadline):
-                data = await self._response.content.readany()
-        except TimeoutError as error:
+            data = await self._stall.readany()
+        except StalledError as error:
             raise ProviderError(
                 kind="timeout", message="no event of the answer came in time"
             ) from error
@@ -92,7 +93,7 @@ class EventReader:
             raise ProviderError(kind="malformed", message=str(error)) from error
         self._check_size(len(data), events)
         if events:
-            self._deadline = asyncio.get_running_loop().time() + self._idle_s
+            self._stall.move(self._loop.time() + self._idle_s)
         return events
 
     def _check_size(self, size: int, events: list[Event]) -> None:
@@ -111,6 +112,10 @@ class EventReader:
             )
         if events:
             self._unfinished = 0
+
+    def end(self) -> None:
+        """Read nothing more."""
+        self._stall.end()
 
     async def drain(self) -> None:
         """Wait shortly for the end of the response; a server that sends on is cut off."""
@@ -158,9 +163,13 @@ async def open_stream(
             raise await _error_from(response, max_bytes=limits.max_error_bytes, until=deadline)
         if _is_compressed(response):
             raise ProviderError(kind="malformed", message=_COMPRESSED)
-        yield EventReader(
+        reader = EventReader(
             response, parser=parser, timeouts=timeouts, limits=limits, started=started
         )
+        try:
+            yield reader
+        finally:
+            reader.end()
     finally:
         response.close()
 
