@@ -59,6 +59,17 @@ def call_key(  # noqa: PLR0917 - the order of the key
     return f"{task}|{call_id}|{_checked_kind(kind)}|{checked_name('nonce', nonce)}"
 
 
+def credential_key(tenant: str, provider: str) -> str:
+    """The key of what a tenant brought for a provider."""
+    return f"{checked_name('tenant', tenant)}:{checked_name('provider', provider)}"
+
+
+def split_credential_key(key: bytes | str) -> tuple[str, str]:
+    """``(tenant, provider)`` of a credential's key. Raises KeyFormatError."""
+    tenant, provider = _split(key, separator=":", names=("tenant", "provider"))
+    return checked_name("tenant", tenant), checked_name("provider", provider)
+
+
 def split_collaboration_key(key: bytes | str) -> tuple[str, str]:
     """``(tenant, collaboration)`` of a collaboration's key. Raises KeyFormatError."""
     tenant, collaboration = _split(key, separator=":", names=_TASK_PARTS[:2])

@@ -13,6 +13,7 @@ WORKER_CONTROL: Final = "worker-control"
 QUERY_REPLIES: Final = "query-replies"
 CATALOG: Final = "catalog"
 TENANTS: Final = "tenants"
+CREDENTIALS: Final = "credentials"
 
 TOPICS: Final = (
     COLLABORATION_INBOX,
@@ -26,6 +27,7 @@ TOPICS: Final = (
     QUERY_REPLIES,
     CATALOG,
     TENANTS,
+    CREDENTIALS,
 )
 
 SERVICES: Final = frozenset({"agent-worker", "gateway", "orchestrator"})

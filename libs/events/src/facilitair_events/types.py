@@ -7,6 +7,7 @@ from msgspec import Struct
 from facilitair_events import (
     catalog,
     collaboration,
+    credentials,
     letters,
     replies,
     requests,
@@ -65,6 +66,9 @@ TYPES: Final[dict[str, type[Struct]]] = {
     "facilitair.tenant.closed.v1": tenants.TenantClosed,
     "facilitair.key.issued.v1": tenants.KeyIssued,
     "facilitair.key.revoked.v1": tenants.KeyRevoked,
+    # credentials
+    "facilitair.credential.stored.v1": credentials.CredentialStored,
+    "facilitair.credential.removed.v1": credentials.CredentialRemoved,
     # dead-letter topics, beside the dead letters
     "facilitair.letter.replayed.v1": letters.LetterReplayed,
     "facilitair.letter.discarded.v1": letters.LetterDiscarded,

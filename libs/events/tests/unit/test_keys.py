@@ -10,8 +10,10 @@ from facilitair_events.keys import (
     call_key,
     checked_name,
     collaboration_key,
+    credential_key,
     split_call_key,
     split_collaboration_key,
+    split_credential_key,
     split_task_key,
     task_key,
 )
@@ -40,6 +42,12 @@ def test_r18_keys_come_apart_as_they_were_put_together(tenant, collaboration, pa
         )
 
 
+@given(tenant=NAMES, provider=NAMES)
+def test_a_credentials_key_comes_apart_as_it_was_put_together(tenant, provider):
+    key = credential_key(tenant, provider)
+    assert split_credential_key(key) == split_credential_key(key.encode()) == (tenant, provider)
+
+
 @pytest.mark.parametrize("bad", BAD_NAMES)
 def test_r18_a_bad_part_is_named(bad):
     attempts = {
@@ -49,6 +57,7 @@ def test_r18_a_bad_part_is_named(bad):
         "call_id": lambda: call_key("t:c:p", bad, "claim", "n"),
         "nonce": lambda: call_key("t:c:p", "i", "claim", bad),
         "agent": lambda: checked_name("agent", bad),
+        "provider": lambda: credential_key("t", bad),
     }
     for part, attempt in attempts.items():
         with pytest.raises(KeyFormatError) as caught:
@@ -65,6 +74,9 @@ def test_r18_a_bad_part_is_named(bad):
         (split_collaboration_key, "t:C"),
         (split_collaboration_key, ":c"),
         (split_collaboration_key, b"\xff:c"),
+        (split_credential_key, "t"),
+        (split_credential_key, "t:p:x"),
+        (split_credential_key, "t:P"),
         (split_task_key, "t:c"),
         (split_task_key, "t:c:p|i"),
         (split_call_key, "t:c:p"),

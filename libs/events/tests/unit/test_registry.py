@@ -83,7 +83,7 @@ def test_services_are_the_folders_under_services():
 
 
 def test_r3_keyed_topics_have_12_partitions_and_the_others_one(registry):
-    single = {"catalog", "tenants", "worker-control", "query-replies"}
+    single = {"catalog", "credentials", "tenants", "worker-control", "query-replies"}
     for spec in registry.topics.values():
         assert spec.partitions == (1 if spec.name in single or spec.name.endswith("-dlq") else 12)
 

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -22,6 +22,7 @@ from facilitair_agent_worker.reports import Reports
 from facilitair_agent_worker.settings import AgentWorkerSettings
 from facilitair_agent_worker.silence import BuildSilence, Means
 from facilitair_agent_worker.stops import Stops
+from facilitair_agent_worker.tenant_keys import TenantKeys
 from facilitair_agent_worker.tokens import TokenWriter
 from facilitair_agent_worker.worker import SERVICE, AgentWorker, Rules
 from facilitair_events.layout import topics_dir
@@ -29,6 +30,7 @@ from facilitair_events.registry import Registry
 from facilitair_events.topics import AGENT_TASKS, LLM_CALLS
 from facilitair_llm.endpoints import Endpoints, build_chat_model
 from facilitair_llm.providers import ChatModel, Timeouts, build_session
+from facilitair_llm.secret import Secret
 from facilitair_llm.urls import is_loopback
 from facilitair_messaging.ports import Log, Producer
 from facilitair_observability.metrics import Metrics
@@ -76,6 +78,11 @@ async def build_app(
         metrics, read_back = Metrics(CollectorRegistry()), ReadBack(log)
         reports = Reports(producer=control, wall_ms=now_ms)
         means = _means(settings, producer=control, reports=reports, metrics=metrics)
+        tenant_keys = TenantKeys(
+            master_keys=endpoints.master_keys,
+            endpoints=endpoints.by_provider,
+            required=settings.require_tenant_keys,
+        )
         admission = Admission(rules=settings.admission, clock_s=boottime_s, metrics=metrics)
         tools = Tools(
             ledger=means.ledger,
@@ -87,7 +94,13 @@ async def build_app(
             silence=silence(means),
             metrics=metrics,
             artifacts=DirectoryArtifacts(settings.home / "artifacts"),
-            models=_models(settings, endpoints, sessions=sessions, admission=admission),
+            models=_models(
+                settings,
+                endpoints,
+                sessions=sessions,
+                key_of=tenant_keys.key_of,
+                admission=admission,
+            ),
             clock_s=boottime_s,
         )
         rules = Rules(
@@ -101,7 +114,14 @@ async def build_app(
             health=settings.health,
             rejections=settings.rejections.limit(),
         )
-        yield AgentWorker(log=log, rules=rules, tools=tools, read_back=read_back, writable=writable)
+        yield AgentWorker(
+            log=log,
+            rules=rules,
+            tools=tools,
+            tenant_keys=tenant_keys,
+            read_back=read_back,
+            writable=writable,
+        )
 
 
 def _means(
@@ -140,11 +160,13 @@ def _models(
     endpoints: Endpoints,
     *,
     sessions: Mapping[bool, aiohttp.ClientSession],
+    key_of: Callable[[str, str], Secret | None],
     admission: Admission,
 ) -> dict[str, ChatModel]:
     """Who is called for which provider.
 
     ``sessions[True]`` reaches this machine: only endpoints get it whose base URL says so.
+    ``key_of`` is asked for the key of provider and tenant, once per call.
     """
     timeouts = Timeouts(
         connect_s=settings.timeouts.connect_s,
@@ -157,6 +179,7 @@ def _models(
             session=sessions[is_loopback(endpoint.base_url)],
             timeouts=timeouts,
             limits=settings.response_limits(),
+            key_of=partial(key_of, provider),
             heard=partial(admission.hear, provider),
         )
         for provider, endpoint in endpoints.by_provider.items()

@@ -136,7 +136,12 @@ def unfenced(text: str) -> str:
 
 
 def fault_of(error: ProviderError) -> Fault:
-    """A provider's trouble; its own words may repeat the prompt, so they are only quoted."""
+    """A provider's trouble; its own words may repeat the prompt, so they are only quoted.
+
+    Without a request the words are ours, and say what to do.
+    """
+    if not error.sent:
+        return Fault(code=error.kind, message=error.message, retryable=error.retryable)
     status = "" if error.status is None else f" (HTTP {error.status})"
     return Fault(
         code=error.kind,

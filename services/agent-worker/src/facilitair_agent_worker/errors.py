@@ -1,6 +1,7 @@
 """What this service raises."""
 
 from facilitair_events.requests import Fault
+from facilitair_llm.errors import ProviderError
 from facilitair_messaging.errors import PermanentError
 
 
@@ -29,6 +30,14 @@ class UnknownProviderError(WorkerError):
     def __init__(self, *, provider: str, known: tuple[str, ...]) -> None:
         self.provider = provider
         super().__init__(f"provider {provider!r} is not set up here; there is {', '.join(known)}")
+
+
+class TenantKeyError(WorkerError, ProviderError):
+    """A call would need a key of its tenant, and there is none that can be used."""
+
+    def __init__(self, *, tenant: str, provider: str, problem: str) -> None:
+        told = f"the key of tenant {tenant} for {provider} {problem}"
+        ProviderError.__init__(self, kind="authentication", message=told, sent=False)
 
 
 class RenewalTooRareError(WorkerError, ValueError):

@@ -10,7 +10,8 @@ from facilitair_agent_worker.admission import AdmissionRules
 from facilitair_agent_worker.admission_settings import BreakerGroup, RatesGroup, admission_rules
 from facilitair_agent_worker.errors import RenewalTooRareError
 from facilitair_agent_worker.lease import Lease
-from facilitair_llm.http_stream import MAX_EVENT_BYTES, ResponseLimits
+from facilitair_llm.framing import MAX_EVENT_BYTES
+from facilitair_llm.http_stream import ResponseLimits
 from facilitair_llm.network import NetworkRules
 from facilitair_runtime.settings import (
     Group,

@@ -14,12 +14,14 @@ from facilitair_agent_worker.ledger import AttemptKey
 from facilitair_agent_worker.readback import ReadBack
 from facilitair_agent_worker.rebuilding import Rebuilds
 from facilitair_agent_worker.rejected import UNREADABLE, attempt_of, cause_of
+from facilitair_agent_worker.tenant_keys import TenantKeys
 from facilitair_events.errors import KeyFormatError
 from facilitair_events.keys import split_task_key, task_key
 from facilitair_events.topics import (
     AGENT_TASKS,
     AGENT_TASKS_BATCH,
     COLLABORATION_STREAM,
+    CREDENTIALS,
     LLM_CALLS,
     WORKER_CONTROL,
 )
@@ -57,7 +59,14 @@ class AgentWorker:
     """A member of the group of workers. Its calls belong to it, not to its partitions (R21)."""
 
     def __init__(
-        self, *, log: Log, rules: Rules, tools: Tools, read_back: ReadBack, writable: Writable
+        self,
+        *,
+        log: Log,
+        rules: Rules,
+        tools: Tools,
+        tenant_keys: TenantKeys,
+        read_back: ReadBack,
+        writable: Writable,
     ) -> None:
         self._log = log
         self._rules = rules
@@ -70,6 +79,11 @@ class AgentWorker:
         )
         self._stops = Follower(
             log=log, topic=WORKER_CONTROL, apply=readable(tools.stops.apply, metrics=tools.metrics)
+        )
+        self._credentials = Follower(
+            log=log,
+            topic=CREDENTIALS,
+            apply=readable(tenant_keys.apply, metrics=tools.metrics, on_skipped=tenant_keys.skip),
         )
         self._rebuilds = Rebuilds(
             log=log, ledger=self._ledger, stops=self._stops, silence=tools.silence
@@ -115,6 +129,7 @@ class AgentWorker:
             Beat(loop=AGENT_TASKS, moved_at=tasks),
             Beat(loop=LLM_CALLS, moved_at=self._ledger.moved_at),
             Beat(loop=WORKER_CONTROL, moved_at=self._stops.moved_at),
+            Beat(loop=CREDENTIALS, moved_at=self._credentials.moved_at),
         )
 
     def _checks(self) -> tuple[Check, ...]:
@@ -129,6 +144,11 @@ class AgentWorker:
                 holds=self._rebuilds.ready,
                 detail=f"open calls and stops are being read from {LLM_CALLS} and {WORKER_CONTROL}",
             ),
+            Check(
+                condition=f"reading_{CREDENTIALS}",
+                holds=lambda: self._credentials.ready,
+                detail=f"keys that tenants brought are being read from {CREDENTIALS}",
+            ),
         )
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -140,6 +160,7 @@ class AgentWorker:
                 for run in (
                     self._ledger.run,
                     self._stops.run,
+                    self._credentials.run,
                     self._tools.tokens.run,
                     self._tools.silence.run,
                     self._rebuilds.run,
@@ -147,6 +168,7 @@ class AgentWorker:
             ]
             await self._ledger.wait_ready()
             await self._stops.wait_ready()
+            await self._credentials.wait_ready()
             await self._tools.silence.settle()
             await self._take_tasks(stop)
             for task in tasks:

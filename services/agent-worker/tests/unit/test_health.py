@@ -111,4 +111,5 @@ async def test_d12_a_worker_that_does_not_poll_is_not_live(run_worker: RunWorker
 async def test_d12_why_a_worker_is_not_ready_is_told(run_worker: RunWorker) -> None:
     async with run_worker(ScriptedModel("x")) as worker:
         assert worker.vitals.not_ready() == ()
-    assert [one.condition for one in worker.vitals.not_ready()] == ["not_assigned"]
+    conditions = [one.condition for one in worker.vitals.not_ready()]
+    assert conditions == ["not_assigned", "reading_credentials"]

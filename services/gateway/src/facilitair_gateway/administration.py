@@ -1,33 +1,24 @@
 """Creating and closing tenants, issuing and revoking keys: checked here, kept in the log."""
 
-import asyncio
 import secrets
 from collections.abc import Callable
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec import Struct
 
-from facilitair_events.codec import type_name
-from facilitair_events.envelope import Envelope, timestamp
 from facilitair_events.tenants import KeyIssued, KeyRevoked, TenantClosed, TenantCreated
-from facilitair_events.topics import TENANTS
 from facilitair_gateway import api_keys
 from facilitair_gateway.access import Secrets
 from facilitair_gateway.directory import RESERVED, AccessRecord, Directory, KeyRecord, record_key
 from facilitair_gateway.errors import (
-    AppendUnknownError,
     ConflictError,
     UnknownKeyError,
     UnknownTenantError,
 )
 from facilitair_gateway.principal import ADMIN, Principal, granted
-from facilitair_messaging.errors import ProduceUnknownError
-from facilitair_messaging.messages import message
-from facilitair_messaging.ports import Producer
+from facilitair_gateway.recording import Recorder
 
-SOURCE: Final = "gateway"
 _PROJECT: Final = "default"
 
 
@@ -44,30 +35,22 @@ class KeyWish(Struct, frozen=True, kw_only=True):
 class Administration:
     """Writes what administrators decide.
 
-    Every method returns once this gateway knows of the change too, or ``timeout_s`` after the log
-    confirmed it, and raises AppendUnknownError when the log did not.
+    Every method returns, and raises, as ``Recorder.write`` does.
     Two gateways that are asked for contradicting things at one moment may both do them.
     """
 
     def __init__(
         self,
         directory: Directory,
-        producer: Producer,
+        recorder: Recorder,
         *,
         secrets_known: Secrets,
         environment: str,
-        timeout_s: float,
-        now_ms: Callable[[], int],
-        fresh_id: Callable[[], str],
     ) -> None:
         self._directory = directory
-        self._producer = producer
+        self._recorder = recorder
         self._secrets = secrets_known
         self._environment = environment
-        self._timeout_s = timeout_s
-        self._now_ms = now_ms
-        self._fresh_id = fresh_id
-        self._changed = asyncio.Event()
 
     @property
     def directory(self) -> Directory:
@@ -76,11 +59,7 @@ class Administration:
 
     def now(self) -> datetime:
         """The time by which keys expire here, in whole milliseconds."""
-        return datetime.fromtimestamp(self._now_ms() / 1000, UTC)
-
-    def on_change(self) -> None:
-        """Note that the directory may have changed."""
-        self._changed.set()
+        return self._recorder.now()
 
     async def create_tenant(self, tenant: str, *, name: str | None, by: Principal) -> TenantCreated:
         """Create a tenant. Raises ConflictError for a name that is taken, or was."""
@@ -188,33 +167,10 @@ class Administration:
         )
 
     async def _write(self, record: AccessRecord, *, by: Principal, project: str) -> None:
-        key, ident = record_key(record), self._fresh_id()
-        envelope = Envelope(
-            id=ident,
-            type=type_name(record),
-            source=SOURCE,
-            time=timestamp(self._now_ms()),
-            subject=key.partition(":")[2].replace(":", "/"),
-            tenant=record.tenant,
-            project=project,
-            actor=by.actor,
-            correlation=ident,
-            traceparent=by.traceparent,
+        key = record_key(record)
+        await self._recorder.write(
+            record, key=key, by=by, project=project, shows=lambda: self._shows(record)
         )
-        built = message(topic=TENANTS, key=key, data=record, envelope=envelope)
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                await self._producer.send([built])
-        except (TimeoutError, ProduceUnknownError) as error:
-            raise AppendUnknownError(timeout_s=self._timeout_s) from error
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._timeout_s):
-                await self._shown(record)
-
-    async def _shown(self, record: AccessRecord) -> None:
-        while not self._shows(record):
-            self._changed.clear()
-            await self._changed.wait()
 
     def _shows(self, record: AccessRecord) -> bool:
         if isinstance(record, KeyIssued | KeyRevoked):

@@ -18,6 +18,7 @@ from facilitair_gateway.access import Secrets
 from facilitair_gateway.adapters.uvicorn_server import bind
 from facilitair_gateway.applying import Applied
 from facilitair_gateway.authority import Authority, build_authority
+from facilitair_gateway.credentials import Credentials, build_credentials
 from facilitair_gateway.definitions import Catalog, model_name, records_of
 from facilitair_gateway.gateway import SERVICE, Collaborators, Gateway
 from facilitair_gateway.guesses import Guesses
@@ -89,6 +90,16 @@ async def build_app(
             catalog = _catalog(log, applied, logic, metrics=metrics)
             hub = _hub(settings, log, metrics=metrics)
             authority = _authority(settings, log, producer=producer, metrics=metrics)
+            credentials = build_credentials(
+                log,
+                producer,
+                endpoints=endpoints,
+                timeout_s=settings.request_timeout_s,
+                now_ms=now_ms,
+                fresh_id=fresh_id,
+                entropy=secrets.token_bytes,
+                metrics=metrics,
+            )
 
             def api(replies: Replies) -> ASGIApp:
                 inbox = _inbox(settings, producer, replies=replies)
@@ -100,6 +111,7 @@ async def build_app(
                     letters=letters,
                     hub=hub,
                     authority=authority,
+                    credentials=credentials,
                     catalog=catalog.items(),
                     logic=logic,
                     default_model=default_model,
@@ -120,6 +132,7 @@ async def build_app(
                     producer=producer,
                     hub=hub,
                     authority=authority,
+                    credentials=credentials,
                     replies=partial(
                         open_replies, log=log, new_correlation=fresh_id, metrics=metrics
                     ),
@@ -212,6 +225,7 @@ def _api(  # noqa: PLR0913 - everything that routes work with
     letters: LetterDesk,
     hub: StreamHub,
     authority: Authority,
+    credentials: Credentials,
     catalog: Catalog,
     logic: LogicSwitch,
     default_model: Model,
@@ -230,6 +244,7 @@ def _api(  # noqa: PLR0913 - everything that routes work with
         artifacts=DirectoryArtifacts(settings.home / "artifacts"),
         access=authority.access,
         administration=authority.administration,
+        credentials=credentials,
         topics=TopicAdmin(
             log.admin(), Registry.load(topics_dir()).topics.values(), groups=SERVICES
         ),

@@ -11,6 +11,7 @@ from facilitair_gateway.access import Access, Secrets
 from facilitair_gateway.administration import Administration
 from facilitair_gateway.directory import AccessRecord, Directory
 from facilitair_gateway.guesses import Guesses
+from facilitair_gateway.recording import Recorder
 from facilitair_messaging.ports import Log, Producer
 from facilitair_messaging.view import CompactedView
 from facilitair_observability.metrics import Metrics
@@ -40,7 +41,7 @@ def build_authority(  # noqa: PLR0913 - all that decides who may do what
 
     def on_change(key: str, record: AccessRecord | None) -> None:
         access.on_change(key, record)
-        administration.on_change()
+        recorder.on_change()
 
     directory = Directory()
     view = CompactedView[AccessRecord](
@@ -50,14 +51,11 @@ def build_authority(  # noqa: PLR0913 - all that decides who may do what
         metrics=metrics,
         on_change=on_change,
     )
+    recorder = Recorder(
+        producer, topic=TENANTS, timeout_s=timeout_s, now_ms=now_ms, fresh_id=fresh_id
+    )
     administration = Administration(
-        directory,
-        producer,
-        secrets_known=secrets,
-        environment=environment,
-        timeout_s=timeout_s,
-        now_ms=now_ms,
-        fresh_id=fresh_id,
+        directory, recorder, secrets_known=secrets, environment=environment
     )
     access = Access(
         directory,

@@ -217,6 +217,23 @@ class UnknownKeyError(GatewayError):
         super().__init__("there is no key of this id; facilitair keys ls shows them all")
 
 
+class UnknownProviderError(GatewayError):
+    """A provider is not set up here."""
+
+    def __init__(self, *, known: tuple[str, ...]) -> None:
+        super().__init__(f"this provider is not set up here; there is {', '.join(known)}")
+
+
+class UnknownCredentialError(GatewayError):
+    """A tenant has no key of its own for a provider."""
+
+    def __init__(self, *, provider: str) -> None:
+        super().__init__(
+            f"this tenant has no key of its own for {provider};"
+            f" set one: facilitair providers set-key {provider}"
+        )
+
+
 class UnknownLetterError(GatewayError):
     """There is no dead letter of such an id, or not any more."""
 

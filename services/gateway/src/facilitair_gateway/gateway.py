@@ -10,10 +10,17 @@ from typing import Final
 from msgspec import Struct
 from starlette.types import ASGIApp
 
-from facilitair_events.topics import CATALOG, COLLABORATION_STREAM, QUERY_REPLIES, TENANTS
+from facilitair_events.topics import (
+    CATALOG,
+    COLLABORATION_STREAM,
+    CREDENTIALS,
+    QUERY_REPLIES,
+    TENANTS,
+)
 from facilitair_gateway.adapters.uvicorn_server import serving, url_of
 from facilitair_gateway.applying import Applied, apply
 from facilitair_gateway.authority import Authority
+from facilitair_gateway.credentials import Credentials
 from facilitair_gateway.definitions import Catalog
 from facilitair_gateway.hub import StreamHub
 from facilitair_messaging.ports import Admin, Producer
@@ -46,6 +53,7 @@ class Collaborators(Struct, frozen=True, kw_only=True):
     producer: Producer
     hub: StreamHub
     authority: Authority
+    credentials: Credentials
     replies: Callable[[], AbstractAsyncContextManager[Replies]]
     api: Callable[[Replies], ASGIApp]
     metrics: Metrics
@@ -89,7 +97,7 @@ class Gateway:
 
     def _vitals(self) -> Vitals:
         parts = self._with
-        view = parts.authority.view
+        view, credentials = parts.authority.view, parts.credentials.view
         return Vitals(
             limits=parts.health.limits(),
             look_s=parts.health.look_s,
@@ -97,6 +105,7 @@ class Gateway:
             checks=(
                 _reading(CATALOG, lambda: parts.catalog.ready),
                 _reading(TENANTS, lambda: view.ready),
+                _reading(CREDENTIALS, lambda: credentials.ready),
                 _reading(COLLABORATION_STREAM, lambda: parts.hub.started),
                 Check(
                     condition="not_serving",
@@ -106,7 +115,12 @@ class Gateway:
             ),
             places=lambda: reader_places(
                 parts.admin,
-                {**parts.catalog.positions, **view.positions, **parts.hub.positions},
+                {
+                    **parts.catalog.positions,
+                    **view.positions,
+                    **credentials.positions,
+                    **parts.hub.positions,
+                },
             ),
             writable=parts.writable,
         )
@@ -118,6 +132,7 @@ class Gateway:
             Beat(loop=COLLABORATION_STREAM, moved_at=parts.hub.polled_at),
             Beat(loop=CATALOG, moved_at=parts.catalog.moved_at),
             Beat(loop=TENANTS, moved_at=parts.authority.view.moved_at),
+            Beat(loop=CREDENTIALS, moved_at=parts.credentials.view.moved_at),
             Beat(loop=QUERY_REPLIES, moved_at=replies),
         )
 
@@ -130,6 +145,7 @@ class Gateway:
                 background.create_task(parts.catalog.run()),
                 background.create_task(parts.hub.run()),
                 background.create_task(parts.authority.view.run()),
+                background.create_task(parts.credentials.view.run()),
                 background.create_task(parts.authority.access.run()),
             ]
             await parts.catalog.wait_ready()
@@ -142,6 +158,7 @@ class Gateway:
             )
             await parts.hub.wait_started()
             await parts.authority.view.wait_ready()
+            await parts.credentials.view.wait_ready()
             parts.authority.access.announce()
             await self._serve(parts.api(replies), stop)
             for task in tasks:

@@ -243,12 +243,16 @@ def start(log):
 
     @asynccontextmanager
     async def starting(
-        home: Path, *, stream: dict[str, Any] | None = None, **settings: Any
+        home: Path,
+        *,
+        stream: dict[str, Any] | None = None,
+        endpoints: Endpoints = ENDPOINTS,
+        **settings: Any,
     ) -> AsyncIterator[Gateway]:
         group = StreamGroup(**(stream or {}))
         wanted = GatewaySettings(**({"home": home, "port": 0, "stream": group} | settings))
         stop = asyncio.Event()
-        async with build_app(wanted, log, endpoints=ENDPOINTS) as built:
+        async with build_app(wanted, log, endpoints=endpoints) as built:
             task = asyncio.create_task(built.run(stop))
             await eventually(lambda: built.ready() or task.done(), what="the gateway to be ready")
             try:

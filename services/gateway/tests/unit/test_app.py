@@ -122,6 +122,8 @@ async def test_the_api_describes_itself_without_the_internet(http) -> None:
         "/v1/models",
         "/v1/workflows",
         "/v1/me",
+        "/v1/providers",
+        "/v1/providers/{provider}/key",
         "/v1/admin/tenants",
         "/v1/admin/tenants/{tenant}",
         "/v1/admin/keys",

@@ -38,6 +38,10 @@ ROWS = {
     ("GET", f"{COLLABORATION}/events"): Row("read", 200),
     STREAM: Row("read", 200),
     ("POST", f"{COLLABORATION}/control"): Row("write", 202, {"action": "cancel"}),
+    ("GET", "/v1/providers"): Row("admin", 200),
+    ("GET", "/v1/providers/{provider}/key"): Row("admin", 404),
+    ("PUT", "/v1/providers/{provider}/key"): Row("admin", 422, {}),
+    ("DELETE", "/v1/providers/{provider}/key"): Row("admin", 404),
     ("POST", "/v1/admin/tenants"): Row("admin", 422, {}),
     ("GET", "/v1/admin/tenants"): Row("admin", 200),
     ("DELETE", "/v1/admin/tenants/{tenant}"): Row("admin", 404),
@@ -87,7 +91,9 @@ def test_x01_every_route_has_a_row() -> None:
 
 
 def url(path: str, ident: str) -> str:
-    return path.format(collaboration=ident, tenant="nobody", key="0" * 16, letter="nothing")
+    return path.format(
+        collaboration=ident, tenant="nobody", key="0" * 16, letter="nothing", provider="simulator"
+    )
 
 
 async def ask(

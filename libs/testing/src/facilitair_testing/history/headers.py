@@ -11,13 +11,19 @@ from facilitair_events.collaboration import PublicEvent
 from facilitair_events.envelope import header
 from facilitair_events.registry import DLQ_SUFFIX
 from facilitair_events.stream import AttemptReset, AttemptStarted, Token
-from facilitair_events.topics import CATALOG, COLLABORATION_INBOX, COLLABORATION_STREAM, TENANTS
+from facilitair_events.topics import (
+    CATALOG,
+    COLLABORATION_INBOX,
+    COLLABORATION_STREAM,
+    CREDENTIALS,
+    TENANTS,
+)
 from facilitair_testing.history.entries import Entry, collaboration_of, tenant_and_id, violation
 from facilitair_testing.history.index import Index
 from facilitair_testing.history.letters import letters_by_origin, origin_of
 from facilitair_testing.history.types import Violation
 
-_NOT_OF_COLLABORATIONS: Final = frozenset({CATALOG, TENANTS})
+_NOT_OF_COLLABORATIONS: Final = frozenset({CATALOG, CREDENTIALS, TENANTS})
 """Their keys have the form of a collaboration's, and name a tenant, a key or a version."""
 
 _TOKEN: Final = ["ce_type", "step", "attempt", "index"]

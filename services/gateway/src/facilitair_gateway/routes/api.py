@@ -15,6 +15,7 @@ from facilitair_gateway.routes import (
     identity,
     logic,
     problems,
+    providers,
     topics,
 )
 from facilitair_gateway.routes.answers import json_response
@@ -62,6 +63,7 @@ def build_rest(parts: Parts) -> FastAPI:
     app.include_router(catalog.router)
     app.include_router(identity.router)
     app.include_router(admin.router)
+    app.include_router(providers.router)
     app.include_router(topics.router)
     app.include_router(logic.router)
     app.include_router(dead_letters.router)

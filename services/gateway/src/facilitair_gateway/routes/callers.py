@@ -8,6 +8,7 @@ from msgspec import Struct
 from facilitair_events.definitions import Model
 from facilitair_gateway.access import Access, require
 from facilitair_gateway.administration import Administration
+from facilitair_gateway.credentials import Credentials
 from facilitair_gateway.definitions import Catalog
 from facilitair_gateway.errors import UnknownCollaborationError
 from facilitair_gateway.hub import StreamHub
@@ -42,6 +43,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     artifacts: ArtifactStore
     access: Access
     administration: Administration
+    credentials: Credentials
     topics: TopicAdmin
     logic: LogicSwitch
     letters: LetterDesk

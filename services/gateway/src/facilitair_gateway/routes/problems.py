@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from facilitair_events.requests import Fault
 from facilitair_gateway import errors, refusals, socket_errors
 from facilitair_gateway.api_keys import redacted
+from facilitair_observability.redaction import without_secrets
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +79,7 @@ def respond(problem: Problem, instance: str) -> Response:
     """The response that tells a problem."""
     return Response(
         # Who pastes a key into the wrong place must not find it in a log of answers.
-        redacted(problem.body(instance).decode()).encode(),
+        redacted(problem.body(without_secrets(instance)).decode()).encode(),
         status_code=problem.status,
         media_type=PROBLEM_JSON,
         headers={"cache-control": "no-store", **problem.headers},
@@ -145,6 +146,8 @@ _STATUS: Final[dict[type[errors.GatewayError], tuple[HTTPStatus, str]]] = {
     errors.NotLocalError: (HTTPStatus.UNAUTHORIZED, "key_missing"),
     errors.ScopeMissingError: (HTTPStatus.FORBIDDEN, "scope_missing"),
     errors.UnknownTenantError: (HTTPStatus.NOT_FOUND, "tenant_not_found"),
+    errors.UnknownProviderError: (HTTPStatus.NOT_FOUND, "provider_not_found"),
+    errors.UnknownCredentialError: (HTTPStatus.NOT_FOUND, "provider_key_not_found"),
     errors.UnknownKeyError: (HTTPStatus.NOT_FOUND, "key_not_found"),
     errors.UnknownLetterError: (HTTPStatus.NOT_FOUND, "letter_not_found"),
     errors.LetterUnsureError: (HTTPStatus.SERVICE_UNAVAILABLE, "not_confirmed"),
