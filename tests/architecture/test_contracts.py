@@ -35,7 +35,7 @@ def lint(root, contract):
         capture_output=True,
         text=True,
         check=False,
-        timeout=50,
+        timeout=120,
     )
 
 

@@ -39,7 +39,7 @@ def import_all_of(package, **variables):
         capture_output=True,
         text=True,
         check=False,
-        timeout=50,
+        timeout=120,
     )
 
 

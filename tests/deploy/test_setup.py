@@ -24,7 +24,7 @@ def test_init_survives_a_kill_then_finishes_then_is_instant(clone, start, finish
         if "locked packages" in line:
             os.killpg(killed.pid, signal.SIGKILL)
             break
-    killed.communicate(timeout=30)
+    killed.communicate(timeout=60)
     stamp = clone / ".venv" / "facilitair.stamp"
     assert stamp.read_text() == "installing\n"
 

@@ -62,4 +62,4 @@ async def test_an_interrupted_run_leaves_no_process(running, mark):
     running.send_signal(signal.SIGTERM)
     running.communicate(timeout=60)
     assert running.returncode != 0
-    await eventually(lambda: not marked(mark), timeout_s=30, what="the end of all processes")
+    await eventually(lambda: not marked(mark), timeout_s=60, what="the end of all processes")

@@ -59,7 +59,7 @@ class Session:
         terminal = self.open_terminal(adapted, **variables)
         if text == STAYS:
             self.up = terminal
-            await eventually(lambda: "is up on" in terminal.text, timeout_s=30, what="up")
+            await eventually(lambda: "is up on" in terminal.text, timeout_s=60, what="up")
         else:
             code = terminal.finish()
             assert code == 0, f"{text} ended with {code}:\n{terminal.text}"

@@ -47,7 +47,7 @@ def problem(response: httpx.Response) -> dict[str, Any]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def http(shared_system: System) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=shared_system.url, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=shared_system.url, timeout=60) as client:
         yield client
 
 
@@ -66,7 +66,7 @@ async def settled(http: httpx.AsyncClient) -> dict[str, int]:
         before, sizes = sizes, await topic_sizes(http)
         return before == sizes
 
-    await eventually(unchanged, timeout_s=30, what="the end of earlier work")
+    await eventually(unchanged, timeout_s=60, what="the end of earlier work")
     return sizes
 
 

@@ -43,7 +43,7 @@ async def started(fleet: FleetProcess) -> tuple[Transcript, "asyncio.Task[None]"
     watching = asyncio.create_task(watched(fleet, submitted.id, transcript))
     await eventually(
         lambda: "coder" in transcript.steps and transcript.steps["coder"].text,
-        timeout_s=30,
+        timeout_s=60,
         what="the first words of the coder",
     )
     return transcript, watching
@@ -99,7 +99,7 @@ async def frames(url: str, *, last: str | None = None) -> list[Frame]:
     parser, found = SseParser(), []
     headers = {"last-event-id": last} if last else {}
     async with (
-        httpx.AsyncClient(timeout=30) as http,
+        httpx.AsyncClient(timeout=60) as http,
         http.stream("GET", url, headers=headers) as response,
     ):
         async for part in response.aiter_bytes():
@@ -151,7 +151,7 @@ async def test_a_killed_launcher_takes_its_fleet_along_and_loses_nothing(
     async with Facilitair(fleet.url) as client:
         submitted = await client.submit(TASK, workflow="code")
     fleet.kill_launcher()
-    await eventually(lambda: len(fleet.processes()) == 1, timeout_s=20, what="the end of the fleet")
+    await eventually(lambda: len(fleet.processes()) == 1, timeout_s=60, what="the end of the fleet")
     assert "facilitair_llm.simulator" in next(iter(fleet.processes().values()))
     simulator = set(fleet.processes())
     fleet.start()

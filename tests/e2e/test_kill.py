@@ -77,7 +77,7 @@ async def test_it_goes_on_after_kill_9(moment: str, make_system: MakeSystem) -> 
         await eventually(lambda: MOMENTS[moment](system, viewer), what=moment)
         await system.kill()
         await system.start(port=port)
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(90):
             await viewing
     assert viewer.transcript.status == "completed"
     check_final_texts(viewer)
@@ -117,7 +117,7 @@ async def test_r20_a_lost_attempt_is_shown_and_counted_as_unknown(make_system: M
         await eventually(system.requests, what="the request")
         await system.kill()
         await system.start(port=port)
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(90):
             await viewing
         cost = await client.cost(submitted.id)
     assert viewer.saw("attempt.unknown")

@@ -237,7 +237,7 @@ async def is_ready(cluster: Cluster, service: Service, name: str) -> None:
         announced = json.loads(told.read_bytes())
         if announced["pid"] != service.process.pid:
             return False
-        async with httpx.AsyncClient(timeout=5) as http:
+        async with httpx.AsyncClient(timeout=60) as http:
             return (await http.get(f"{announced['url']}/ready")).status_code == 200
 
     await eventually(ready, timeout_s=READY_S, what=f"{name} to be ready")

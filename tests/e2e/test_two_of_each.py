@@ -86,7 +86,7 @@ async def completed(client: Facilitair, key: str) -> str:
 
 async def consumed(fleet: FleetProcess, member: str) -> float:
     """How many records a member has handled since it started."""
-    async with httpx.AsyncClient(timeout=30) as http:
+    async with httpx.AsyncClient(timeout=60) as http:
         text = (await http.get(f"{fleet.ops_url_of(member)}/metrics")).text
     name = "messaging_client_consumed_messages_total"
     return sum(float(x.rsplit(" ", 1)[1]) for x in text.splitlines() if x.startswith(name))
@@ -185,7 +185,7 @@ async def test_r8_a_late_stale_snapshot_is_repaired_by_the_scan(
         found = snapshots(await desk.records(COLLABORATION_STATE), key)
         return found if len(found) > 1 and applied(found[-1]) == max(map(applied, found)) else None
 
-    found = await eventually(newest, timeout_s=30, what="more than one snapshot") or []
+    found = await eventually(newest, timeout_s=60, what="more than one snapshot") or []
     stale, best = found[0], found[-1]
     assert applied(stale) < applied(best)
     async with log.producer() as producer:  # as an owner does that was frozen for long (M1)

@@ -21,7 +21,7 @@ async def frames(url: str, *, last: str | None = None) -> list[Frame]:
     headers = {"last-event-id": last} if last else {}
     parser, found = SseParser(), []
     async with (
-        httpx.AsyncClient(timeout=30) as http,
+        httpx.AsyncClient(timeout=60) as http,
         http.stream("GET", url, headers=headers) as response,
     ):
         assert response.status_code == 200

@@ -124,8 +124,8 @@ async def test_keys_of_one_gateway_count_at_all(locked_system: System, admin_key
     first, last = locked_system.urls[0], locked_system.urls[-1]
     admin = {"authorization": f"Bearer {admin_key}"}
     async with (
-        httpx.AsyncClient(base_url=first, timeout=30) as one,
-        httpx.AsyncClient(base_url=last, timeout=30) as other,
+        httpx.AsyncClient(base_url=first, timeout=60) as one,
+        httpx.AsyncClient(base_url=last, timeout=60) as other,
     ):
         tenant = await one.post("/v1/admin/tenants", json={"tenant": "acme"}, headers=admin)
         assert tenant.status_code == 201, tenant.text
@@ -136,7 +136,7 @@ async def test_keys_of_one_gateway_count_at_all(locked_system: System, admin_key
         async def known() -> bool:
             return (await other.get("/v1/me", headers=acme)).status_code == 200
 
-        await eventually(known, timeout_s=30, what="the key at the other gateway")
+        await eventually(known, timeout_s=60, what="the key at the other gateway")
         assert (await other.get("/v1/me")).status_code == 401
         body = {"task": TASK, "workflow": "code"}
         ident = (await other.post("/v1/collaborations", json=body, headers=acme)).json()["id"]
@@ -146,6 +146,6 @@ async def test_keys_of_one_gateway_count_at_all(locked_system: System, admin_key
             assert (await heard(connection))["collaboration"] == ident
             gone = await one.delete(f"/v1/admin/keys/{issued['id']}", headers=admin)
             assert gone.status_code == 200
-            await asyncio.wait_for(connection.wait_closed(), 30)
+            await asyncio.wait_for(connection.wait_closed(), 60)
             assert connection.close_code == 4401
         assert (await other.get("/v1/me", headers=acme)).status_code == 401

@@ -128,7 +128,7 @@ def test_one_set_up_at_a_time(tmp_path):
         )
         assert "waiting" in other.stdout.readline()
         assert other.poll() is None
-    assert other.communicate(timeout=20)[0] == "inside\n"
+    assert other.communicate(timeout=60)[0] == "inside\n"
 
 
 def test_what_pip_knows_of_the_network_holds_for_uv():

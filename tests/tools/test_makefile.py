@@ -34,7 +34,7 @@ def make(checkout, *arguments, **variables):
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=120,
     )
 
 

@@ -182,7 +182,7 @@ async def running(chassis: KeyedReducer):
             task.result()
     finally:
         stop.set()
-        await asyncio.wait_for(task, 20)
+        await asyncio.wait_for(task, 60)
 
 
 async def settled(log: Log, group: str = "ledger") -> bool:
@@ -197,7 +197,7 @@ async def run_dry(log: FaultyLog, **changes) -> None:
     """Run a reducer until everything is committed; raises what it dies of."""
     stop = asyncio.Event()
     task = asyncio.ensure_future(keyed(log, **changes).run(stop))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         while not task.done() and not await settled(log, log.group or "ledger"):
             log.committed.clear()
             waiting = asyncio.ensure_future(log.committed.wait())

@@ -85,7 +85,7 @@ class Machine:
         return [json.loads(line) for line in lines]
 
     async def nothing_left(self):
-        await eventually(lambda: not self.pids(), timeout_s=10, what="the end of every process")
+        await eventually(lambda: not self.pids(), timeout_s=60, what="the end of every process")
 
 
 def until(process, kind):

@@ -41,7 +41,7 @@ class Terminal:
         return self.shown
 
     async def shows(self, text):
-        await eventually(lambda: text in self.read(), timeout_s=20, what=f"{text!r} on the screen")
+        await eventually(lambda: text in self.read(), timeout_s=60, what=f"{text!r} on the screen")
 
     def interrupt(self):
         """As Ctrl-C does, for the whole group of the terminal."""
@@ -55,7 +55,7 @@ class Terminal:
             self.read()
             return self.process.poll() is not None
 
-        await eventually(code, timeout_s=20, what="the end of the command")
+        await eventually(code, timeout_s=60, what="the end of the command")
         self.read()
         os.close(self.own)
         return self.process.returncode
@@ -113,4 +113,4 @@ async def test_the_second_leaves_at_once(machine, terminal):
     assert await terminal.ended() == 130
     assert time.monotonic() - started < 3
     assert "facilitair watch" in terminal.shown
-    await eventually(lambda: not machine.pids(), timeout_s=30, what="the end of every process")
+    await eventually(lambda: not machine.pids(), timeout_s=60, what="the end of every process")

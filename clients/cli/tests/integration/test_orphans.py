@@ -44,7 +44,7 @@ async def test_its_simulator_ends_with_it(tmp_path, moment):
 
     child = Child(process, log=tmp_path / "log", folder=folder)
     if moment == "later":
-        await eventually(note, timeout_s=30, what="the simulator")
+        await eventually(note, timeout_s=60, what="the simulator")
     with pytest.raises(SoloDiedError):
         await child.ready()
     process.stdout.close()

@@ -150,10 +150,10 @@ async def test_no_byte_leaves_before_the_journal_is_on_disk(dialect, tmp_path, s
     async with scripted_provider(path, open_journal=HeldJournal) as held:
         url = held.url + DIALECTS[dialect].route
         post = asyncio.create_task(session.post(url, data=b'{"model":"m"}').__aenter__())
-        await eventually(lambda: path.stat().st_size > 0, timeout_s=30, what="an entry")
+        await eventually(lambda: path.stat().st_size > 0, timeout_s=60, what="an entry")
         assert not post.done()
         synced.set()
-        response = await asyncio.wait_for(post, 30)
+        response = await asyncio.wait_for(post, 60)
         response.close()
 
 

@@ -155,7 +155,7 @@ async def test_a_hang_before_the_headers_times_out(provider, build_model):
 
     provider.handler = handler
     assert (await failure(build_model(timeouts=FAST))).kind == "timeout"
-    await asyncio.wait_for(provider.gone.wait(), 5)
+    await asyncio.wait_for(provider.gone.wait(), 60)
 
 
 @pytest.mark.parametrize("parts", [(), (HELLO,)], ids=["after the headers", "in mid stream"])
@@ -225,17 +225,17 @@ async def test_closing_the_stream_closes_the_connection_within_a_chunk(provider,
     chunks = build_model().stream(REQUEST, call_id="c", tenant="t")
     assert await anext(chunks) == TextDelta("hello")
     await chunks.aclose()
-    await asyncio.wait_for(provider.gone.wait(), 5)
+    await asyncio.wait_for(provider.gone.wait(), 60)
 
 
 async def test_cancelling_the_task_closes_the_connection(provider, build_model):
     provider.stream(HELLO, hold=True)
     task = asyncio.create_task(collect(build_model()))
-    await asyncio.wait_for(provider.arrived.wait(), 5)
+    await asyncio.wait_for(provider.arrived.wait(), 60)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await asyncio.wait_for(provider.gone.wait(), 5)
+    await asyncio.wait_for(provider.gone.wait(), 60)
 
 
 async def test_a_finished_answer_leaves_its_connection_for_the_next_call(provider, build_model):
@@ -260,4 +260,4 @@ async def test_a_server_that_stays_open_after_done_is_not_waited_for(provider, b
     provider.stream(HELLO, STOP, DONE, hold=True)
     async with asyncio.timeout(DRAIN_S * 10):
         assert (await collect(build_model()))[-1].finish_reason == "stop"
-    await asyncio.wait_for(provider.gone.wait(), 5)
+    await asyncio.wait_for(provider.gone.wait(), 60)

@@ -51,7 +51,7 @@ async def test_an_endless_response_of_small_events_ends_at_the_limit(provider, b
     provider.handler = handler
     error = await failure(build_model(limits=ResponseLimits(max_bytes=100_000)))
     assert error.message == "the answer has more than 100000 bytes"
-    await asyncio.wait_for(provider.gone.wait(), 5)
+    await asyncio.wait_for(provider.gone.wait(), 60)
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["at once", "in pieces"])

@@ -79,7 +79,7 @@ class Client:
         def has_ended():
             return sum(entry["outcome"] != "started" for entry in self.journal()) >= count
 
-        await eventually(has_ended, timeout_s=5)
+        await eventually(has_ended, timeout_s=60)
         return self.journal()
 
 

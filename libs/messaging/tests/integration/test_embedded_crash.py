@@ -99,7 +99,7 @@ async def test_a_loop_that_ends_without_closing_the_log_does_not_hang_the_proces
         [sys.executable, "-c", script, str(tmp_path / "log.db")],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=120,
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, "over\n"), done.stderr

@@ -31,7 +31,7 @@ def collected(adapter):
         capture_output=True,
         text=True,
         check=True,
-        timeout=50,
+        timeout=120,
     )
     return set(re.findall(rf"::Test{adapter}(\S+)$", listing.stdout, re.MULTILINE))
 

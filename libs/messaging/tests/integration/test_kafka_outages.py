@@ -90,7 +90,7 @@ async def busy(log, spec):
             yield acked, grouped, read
         finally:
             stop.set()
-            await asyncio.wait_for(asyncio.gather(*tasks), 30)
+            await asyncio.wait_for(asyncio.gather(*tasks), 60)
 
 
 def values(records):

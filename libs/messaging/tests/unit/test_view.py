@@ -52,7 +52,7 @@ async def test_it_is_ready_with_all_that_was_there(viewing, put):
 
     async with viewing() as view:
         assert not view.ready
-        await asyncio.wait_for(view.wait_ready(), 5)
+        await asyncio.wait_for(view.wait_ready(), 60)
         assert {key: value.version for key, value in view.items().items()} == {
             key: f"{key}2" for key in "abcde"
         }
@@ -63,7 +63,7 @@ async def test_it_is_ready_with_all_that_was_there(viewing, put):
 async def test_it_is_not_ready_after_the_first_of_many_polls(viewing, send, timer):
     await send(*(timer("v", topic="catalog", key=f"k{n}", data=label("v")) for n in range(1_300)))
     async with viewing() as view:
-        await asyncio.wait_for(view.wait_ready(), 5)
+        await asyncio.wait_for(view.wait_ready(), 60)
         assert len(view.items()) == 1_300
 
 
@@ -75,7 +75,7 @@ async def test_a_second_run_forgets_what_the_log_forgot(log, metrics, put):
             await put("b", "1")
         async with asyncio.TaskGroup() as tasks:
             task = tasks.create_task(view.run())
-            await asyncio.wait_for(view.wait_ready(), 5)
+            await asyncio.wait_for(view.wait_ready(), 60)
             assert dict(view.items()) == expected
             task.cancel()
         await put("b", None)
@@ -84,7 +84,7 @@ async def test_a_second_run_forgets_what_the_log_forgot(log, metrics, put):
 
 async def test_an_empty_topic_is_ready_at_once(viewing):
     async with viewing() as view:
-        await asyncio.wait_for(view.wait_ready(), 5)
+        await asyncio.wait_for(view.wait_ready(), 60)
         assert dict(view.items()) == {}
 
 
@@ -96,7 +96,7 @@ async def test_it_follows_and_tells_each_change_in_order(viewing, put):
 
     await put("a", "1")
     async with viewing(on_change=changed) as view:
-        await asyncio.wait_for(view.wait_ready(), 5)
+        await asyncio.wait_for(view.wait_ready(), 60)
         await put("a", "2")
         await put("nobody", None)
         await put("a", None)
@@ -117,7 +117,7 @@ async def test_poison_is_counted_and_keeps_the_older_value(viewing, put, send, t
         Message("catalog", b"\xff", None),
     )
     async with viewing() as view:
-        await asyncio.wait_for(view.wait_ready(), 5)
+        await asyncio.wait_for(view.wait_ready(), 60)
         assert view.get("a") == label("1")
         await put("a", "3")
         await eventually(lambda: view.get("a") == label("3"))
@@ -132,14 +132,14 @@ async def test_several_types_live_in_one_view(viewing, send, timer):
     await send(timer("v", topic="catalog", key="v", data=version))
     await send(timer("l", topic="catalog", key="l", data=label("1")))
     async with viewing(types=(LabelMoved, VersionPublished)) as view:
-        await asyncio.wait_for(view.wait_ready(), 5)
+        await asyncio.wait_for(view.wait_ready(), 60)
         assert dict(view.items()) == {"v": version, "l": label("1")}
 
 
 async def test_the_items_cannot_be_changed_from_outside(viewing, put):
     await put("a", "1")
     async with viewing() as view:
-        await asyncio.wait_for(view.wait_ready(), 5)
+        await asyncio.wait_for(view.wait_ready(), 60)
         with pytest.raises(TypeError):
             view.items()["a"] = label("2")
 
@@ -161,7 +161,7 @@ async def test_a_compacted_log_gives_the_same_view(viewing, put, log):
             await put(key, f"{version}")
     await log.clean()
     async with viewing() as view:
-        await asyncio.wait_for(view.wait_ready(), 5)
+        await asyncio.wait_for(view.wait_ready(), 60)
         assert dict(view.items()) == {"a": label("4"), "b": label("4")}
 
 

@@ -289,7 +289,7 @@ async def test_stopping_finishes_snapshots_and_commits_what_is_in_hand(log):
     chassis = histories.keyed(
         log, reducer=ledger.reducer(decide=decide), snapshot_interval_ms=60_000
     )
-    await asyncio.wait_for(chassis.run(stop), 10)
+    await asyncio.wait_for(chassis.run(stop), 60)
     await histories.check(log)
     assert await histories.settled(log)
     assert read((await histories.records(log, ledger.STATE))[-1]).data.applied == 2

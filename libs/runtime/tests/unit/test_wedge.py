@@ -53,7 +53,7 @@ async def test_i14_a_wedged_reducer_is_restarted_and_loses_nothing(log, tmp_path
         policy=POLICY,
     ) as supervisor:  # fmt: skip
         running = asyncio.create_task(supervisor.run())
-        await eventually(supervisor.ready, timeout_s=30)
+        await eventually(supervisor.ready, timeout_s=60)
         await histories.append(log, *ledger.puts(1, 2, 3))
         await eventually(lambda: histories.settled(log), timeout_s=60, what="all records decided")
         stop.set()

@@ -35,7 +35,7 @@ async def eventually(
 async def eventually(
     predicate: Callable[[], T | Awaitable[T]],
     *,
-    timeout_s: float = 10.0,
+    timeout_s: float = 60.0,
     what: str = "the condition",
 ) -> T:
     """Return the first truthy value of ``predicate``, a plain or an async function.

@@ -18,7 +18,7 @@ from facilitair_native.maven import fetch_jars
 from facilitair_native.programs import find_java
 from facilitair_testing.eventually import eventually
 
-RESTART_S: Final = 30.0
+RESTART_S: Final = 120.0
 _STOP_S: Final = 90.0
 
 # Two workers that share a lease shorter than a test's patience, the shortest session, and a scan

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from facilitair_testing.eventually import eventually
 
-START_S: Final = 30.0
+START_S: Final = 120.0
 
 
 class SoloProcess:

@@ -113,7 +113,7 @@ async def test_a_clock_that_nobody_asks_was_not_moved(tmp_path):
     system.clocks = clocks
     with pytest.raises(NotLandedError, match="clock"):
         await injecting.skew(system, fault("skew", amount=60))
-    quiet.communicate(b"\n", timeout=10)
+    quiet.communicate(b"\n", timeout=60)
     quiet.stdout.close()
 
 

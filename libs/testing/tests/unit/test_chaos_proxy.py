@@ -55,7 +55,7 @@ async def connected(proxy):
 async def said(connection, data: bytes) -> bytes:
     reader, writer = connection
     writer.write(data)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(90):
         return await reader.readexactly(len(data))
 
 
@@ -118,7 +118,7 @@ async def test_a_lost_answer_landed_and_comes_when_the_hold_ends() -> None:
         await eventually(lambda: echo.got == b"beforeduring")
         await eventually(lambda: proxy.felt["hold"] == 1)
         proxy.clear()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(90):
             assert await reader.readexactly(6) == b"during"
 
 
@@ -129,7 +129,7 @@ async def test_a_held_question_never_lands_while_held() -> None:
         await eventually(lambda: proxy.felt["hold"] == 1)
         assert echo.got == b""
         proxy.clear()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(90):
             assert await reader.readexactly(8) == b"question"
 
 
@@ -169,7 +169,7 @@ async def test_the_weather_is_that_of_one_client_alone() -> None:
         assert b"held" not in echo.got
         assert proxy.reset(whose="two") == 1
         proxy.clear()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(90):
             assert await one[0].readexactly(4) == b"held"
 
 

@@ -86,7 +86,7 @@ class Rig:
                         pulse=self.pulse,
                         chance=Random(1),
                     )
-                    async with asyncio.timeout(20):
+                    async with asyncio.timeout(90):
                         await viewer.run()
                     return viewer
         finally:

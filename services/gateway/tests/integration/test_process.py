@@ -46,20 +46,20 @@ async def test_it_serves_until_sigterm_and_leaves_nothing_behind(tmp_path) -> No
             async with httpx.AsyncClient(base_url=url) as http:
                 return url if (await http.get("/v1/workflows")).status_code == 200 else None
 
-        url = await eventually(answers, timeout_s=30, what="the gateway to answer")
+        url = await eventually(answers, timeout_s=60, what="the gateway to answer")
         async with httpx.AsyncClient(base_url=url) as http:
             response = await http.post("/v1/collaborations", json={"task": "x"})
             assert (response.status_code, response.json()["status"]) == (202, "queued")
     finally:
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     assert list((tmp_path / "run").iterdir()) == []
 
 
 def test_without_a_provider_it_says_what_to_set(tmp_path) -> None:
     process = spawn(tmp_path)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 2
     assert "OPENAI_API_KEY" in errors
     assert "Traceback" not in errors

@@ -259,7 +259,7 @@ def start(log):
                 yield built
             finally:
                 stop.set()
-                await asyncio.wait_for(task, 10)
+                await asyncio.wait_for(task, 60)
 
     return starting
 
@@ -272,7 +272,7 @@ async def gateway(start, tmp_path) -> AsyncIterator[Gateway]:
 
 @pytest.fixture
 async def http(gateway):
-    async with httpx.AsyncClient(base_url=gateway.url, timeout=10) as client:
+    async with httpx.AsyncClient(base_url=gateway.url, timeout=60) as client:
         yield client
 
 

@@ -99,7 +99,7 @@ async def test_d12_a_gateway_whose_requests_do_not_arrive_is_not_ready(
 
 
 async def test_a_request_in_flight_ends_before_the_gateway_does(start, tmp_path, stage) -> None:
-    async with httpx.AsyncClient(timeout=10) as http:
+    async with httpx.AsyncClient(timeout=60) as http:
         async with start(tmp_path, request_timeout_s=0.3) as gateway:
             http.base_url = gateway.url
             asking = asyncio.create_task(http.post("/v1/collaborations", json={"task": "x"}))

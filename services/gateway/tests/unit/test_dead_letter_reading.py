@@ -81,7 +81,7 @@ async def test_every_gateway_tells_the_same(http, start, stage, tmp_path):
     first, second = await ids(http)
     async with (
         start(tmp_path / "other", request_timeout_s=0.3, member="gateway-1") as gateway,
-        httpx.AsyncClient(base_url=gateway.url, timeout=10) as other,
+        httpx.AsyncClient(base_url=gateway.url, timeout=60) as other,
     ):
         assert await ids(other, state="open") == [first, second]
         await act(http, first, "discard", reason="here")
@@ -94,7 +94,7 @@ async def test_who_reads_too_long_is_told_to_ask_again(start, log, stage, tmp_pa
     await stage.write(message_to_dlq((("dlq_id", b"i"),)))
     async with (
         start(tmp_path, letters_read_s=1e-9) as gateway,
-        httpx.AsyncClient(base_url=gateway.url, timeout=10) as client,
+        httpx.AsyncClient(base_url=gateway.url, timeout=60) as client,
     ):
         answer = await client.get("/v1/admin/dlq")
         assert (answer.status_code, answer.json()["code"]) == (503, "letters_unread")
@@ -140,7 +140,7 @@ async def test_who_cannot_be_told_that_it_was_done_is_told_where_to_look(
     await stage.write(message_to_dlq((("dlq_id", b"i"),)))
     async with (
         start(tmp_path, request_timeout_s=0.3) as gateway,
-        httpx.AsyncClient(base_url=gateway.url, timeout=10) as client,
+        httpx.AsyncClient(base_url=gateway.url, timeout=60) as client,
     ):
         never = asyncio.Event()
         monkeypatch.setattr(EmbeddedProducer, "send", lambda *_args: never.wait())

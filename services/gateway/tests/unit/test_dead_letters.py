@@ -62,7 +62,7 @@ async def worker(log, stage):
     running = asyncio.create_task(found.loop.run(stop))
     yield found
     stop.set()
-    await asyncio.wait_for(running, 10)
+    await asyncio.wait_for(running, 60)
 
 
 @pytest.fixture

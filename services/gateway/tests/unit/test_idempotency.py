@@ -115,7 +115,7 @@ async def test_r15_a_lost_reply_is_202_queued_and_the_stream_finds_its_start_by_
     assert lost_replies() == 1
     async with watching(http, said["id"], cursor="start") as response:
         assert response.status_code == 200
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(90):
             kind = await _first(response.aiter_lines(), "event:")
     assert kind == "event: collaboration.accepted"
     again = (await post(http, JOB)).json()

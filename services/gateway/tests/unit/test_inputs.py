@@ -36,7 +36,7 @@ def definitions(tmp_path):
 async def http(start, tmp_path, definitions):
     async with (
         start(tmp_path / "home", definitions=definitions) as gateway,
-        httpx.AsyncClient(base_url=gateway.url, timeout=10) as client,
+        httpx.AsyncClient(base_url=gateway.url, timeout=60) as client,
     ):
         yield client
 

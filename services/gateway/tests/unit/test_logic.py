@@ -22,7 +22,7 @@ def newer(monkeypatch) -> None:
 async def upgraded(newer, start, tmp_path):
     async with (
         start(tmp_path, request_timeout_s=0.3) as gateway,
-        httpx.AsyncClient(base_url=gateway.url, timeout=30) as client,
+        httpx.AsyncClient(base_url=gateway.url, timeout=60) as client,
     ):
         yield client
 

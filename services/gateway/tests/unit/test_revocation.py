@@ -99,8 +99,8 @@ async def test_a_key_that_another_gateway_revokes_ends_streams_here(start, tmp_p
         act(),
         start(tmp_path / "one") as one,
         start(tmp_path / "two") as two,
-        httpx.AsyncClient(base_url=one.url, timeout=10) as here,
-        httpx.AsyncClient(base_url=two.url, timeout=10) as there,
+        httpx.AsyncClient(base_url=one.url, timeout=60) as here,
+        httpx.AsyncClient(base_url=two.url, timeout=60) as there,
     ):
         answer = await here.post("/v1/admin/keys", json={"scopes": ["admin"]})
         admin = bearer(answer.json()["key"])

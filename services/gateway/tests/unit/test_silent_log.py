@@ -65,7 +65,7 @@ async def log(tmp_path, clock):
 @pytest.fixture
 async def http(start, tmp_path, log):
     async with start(tmp_path, request_timeout_s=LIMIT_S) as gateway:
-        async with httpx.AsyncClient(base_url=gateway.url, timeout=10) as client:
+        async with httpx.AsyncClient(base_url=gateway.url, timeout=60) as client:
             yield client
         log.mood = "answers"
 

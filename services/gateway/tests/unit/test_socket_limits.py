@@ -181,12 +181,12 @@ async def test_s06_two_hundred_that_read_nothing_cost_little_and_hold_up_nobody(
     async with (
         act() as orchestrator,
         start(tmp_path, stream={"heartbeat_s": 3, "client_buffer_bytes": 128 * 1024}) as gateway,
-        httpx.AsyncClient(base_url=gateway.url, timeout=30) as http,
+        httpx.AsyncClient(base_url=gateway.url, timeout=60) as http,
     ):
         ident = (await http.post("/v1/collaborations", json={"task": "x"})).json()["id"]
         slow = [await raw(gateway.url, ident) for _ in range(200)]
         try:
-            await eventually(lambda: gateway.hub.viewers == 200, what="200 viewers", timeout_s=20)
+            await eventually(lambda: gateway.hub.viewers == 200, what="200 viewers", timeout_s=60)
             before = resident_bytes()
             async with socket(gateway.url, ident) as quick:
                 for index in range(300):
@@ -211,7 +211,7 @@ async def test_a_slow_reader_is_told_of_the_gap_and_can_read_on(
     async with (
         start(tmp_path, stream={"client_buffer_bytes": 64 * 1024}) as gateway,
         act() as orchestrator,
-        httpx.AsyncClient(base_url=gateway.url, timeout=30) as http,
+        httpx.AsyncClient(base_url=gateway.url, timeout=60) as http,
     ):
         ident = (await http.post("/v1/collaborations", json={"task": "x"})).json()["id"]
         with await raw(gateway.url, ident) as slow:

@@ -215,7 +215,7 @@ async def test_r09_a_request_of_a_newer_logic_stops_the_orchestrator(settings, l
     await _append(log, requested(CHAIN, logic=KNOWN_LOGIC + 1))
     async with build_app(settings, log) as app:
         with pytest.raises(LogicTooNewError):
-            await asyncio.wait_for(app.run(asyncio.Event()), 10)
+            await asyncio.wait_for(app.run(asyncio.Event()), 60)
     assert await _kinds(log) == []
 
 
