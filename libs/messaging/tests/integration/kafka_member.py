@@ -4,6 +4,8 @@ import asyncio
 import json
 import sys
 
+from msgspec.structs import replace
+
 from facilitair_messaging.adapters.kafka import KafkaLog, Timing
 from facilitair_messaging.errors import CommitRefusedError
 from facilitair_testing.topics import topic_spec
@@ -18,10 +20,11 @@ def told_of(event):
     return lambda tps: tell(**{event: sorted(tp.partition for tp in tps)})
 
 
-async def main(address, topic, group, member):
+async def main(address, topic, group, member, session_s):
     spec = topic_spec(topic, partitions=2)
+    timing = replace(Timing.for_tests(), session_s=float(session_s))
     async with (
-        KafkaLog.open(address, {topic: spec}, timing=Timing.for_tests()) as log,
+        KafkaLog.open(address, {topic: spec}, timing=timing) as log,
         log.consumer(
             group=group,
             topics=[topic],

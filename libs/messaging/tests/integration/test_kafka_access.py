@@ -2,7 +2,6 @@
 
 import asyncio
 import subprocess
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +13,7 @@ from facilitair_messaging.security import SecuritySettings
 from facilitair_native.kafka import KafkaServer, running
 from facilitair_native.kafka_settings import Tls
 from facilitair_native.ports import free_ports
+from facilitair_testing.bounded import at_most
 from facilitair_testing.topics import topic_spec
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
@@ -95,21 +95,22 @@ async def test_who_is_not_let_in_is_told_why_at_once(secured, changes, reason):
     if "ca_file" in changes:
         changes = {"ca_file": secured.folder / changes["ca_file"]}
     security = alice(secured, **changes)
-    began = time.monotonic()
+    # Whoever asked again until the end of this would be stopped by the limit of the test.
+    timing = Timing(connect_s=600.0)
     with pytest.raises(LogAccessError, match=reason) as caught:
-        async with KafkaLog.open(secured.address, TOPICS, security=security):
+        async with KafkaLog.open(secured.address, TOPICS, security=security, timing=timing):
             pass
-    assert time.monotonic() - began < Timing().connect_s / 2
     assert secured.address in str(caught.value)
     assert security.password not in str(caught.value)
 
 
 async def test_talking_in_the_clear_to_a_secured_listener_ends_in_time(secured):
-    began = time.monotonic()
-    with pytest.raises(LogUnavailableError, match="is the address right"):
+    with (
+        at_most(1 + Timing().stop_s, "giving up"),
+        pytest.raises(LogUnavailableError, match="is the address right"),
+    ):
         async with KafkaLog.open(secured.address, TOPICS, timing=Timing(connect_s=1.0)):
             pass
-    assert time.monotonic() - began < 1 + Timing().stop_s + 1
 
 
 def test_a_password_is_not_shown():
@@ -121,11 +122,12 @@ def test_a_password_is_not_shown():
 async def test_no_broker_is_told_with_address_and_reason():
     (port,) = free_ports(1)
     address = f"127.0.0.1:{port}"
-    began = time.monotonic()
-    with pytest.raises(LogUnavailableError, match="is the cluster running") as caught:
+    with (
+        at_most(0.5, "giving up"),
+        pytest.raises(LogUnavailableError, match="is the cluster running") as caught,
+    ):
         async with KafkaLog.open(address, TOPICS, timing=Timing(connect_s=0.5)):
             pass
-    assert time.monotonic() - began < 0.5 + 1
     assert address in str(caught.value)
     assert "Connect" in str(caught.value)
 

@@ -9,6 +9,7 @@ import pytest
 from facilitair_messaging.adapters.kafka import KafkaLog, Timing
 from facilitair_messaging.errors import CommitRefusedError, ProduceUnknownError
 from facilitair_messaging.ports import Message, TopicPartition
+from facilitair_testing.bounded import SLACK_S, at_most
 from facilitair_testing.eventually import eventually
 from facilitair_testing.topics import topic_spec
 
@@ -26,7 +27,8 @@ async def opened(server, spec):
 
 @pytest.fixture
 def spec(request):
-    return topic_spec(request.node.name.replace("_", "-"), partitions=3)
+    name = "".join(c if c.isalnum() else "-" for c in request.node.name)
+    return topic_spec(name, partitions=3)
 
 
 def numbered(spec, n):
@@ -100,17 +102,18 @@ def values(records):
 async def progress(acked, *, by=20):
     """Until more records are acked than now."""
     target = len(acked) + by
-    await eventually(lambda: len(acked) >= target, timeout_s=60, what=f"{target} acks")
+    await eventually(lambda: len(acked) >= target, timeout_s=90, what=f"{target} acks")
 
 
-async def test_r4_five_kills_of_the_broker_lose_nothing_that_was_acked(own_kafka, spec):
+@pytest.mark.parametrize("kills", [1, pytest.param(5, marks=pytest.mark.chaos)])
+async def test_r4_kills_of_the_broker_lose_nothing_that_was_acked(own_kafka, spec, kills):
     async with opened(own_kafka, spec) as log, busy(log, spec) as (acked, grouped, read):
-        for _ in range(5):
+        for _ in range(kills):
             await progress(acked)
             await asyncio.to_thread(own_kafka.restart)
         await progress(acked)
         for found in (grouped, read):
-            await eventually(lambda found=found: acked <= values(found), timeout_s=60)
+            await eventually(lambda found=found: acked <= values(found), timeout_s=90)
 
 
 async def test_r4_a_first_send_rides_out_an_outage_of_less_than_its_time(own_kafka, spec):
@@ -136,19 +139,20 @@ async def test_a_send_that_reaches_nobody_says_so_after_its_time(own_kafka, spec
         assert time.monotonic() - began >= TIMING.produce_s
 
 
-async def test_r4_a_freeze_of_the_broker_is_over_when_it_is_over(own_kafka, spec):
+@pytest.mark.parametrize("frozen_s", [0, pytest.param(30, marks=pytest.mark.chaos)])
+async def test_r4_a_freeze_of_the_broker_is_over_when_it_is_over(own_kafka, spec, frozen_s):
+    """Longer than a send may take, and longer than every session."""
     async with opened(own_kafka, spec) as log, busy(log, spec) as (acked, grouped, read):
         await progress(acked)
         own_kafka.pause()
         began = time.monotonic()
         async with log.producer() as producer:
-            with pytest.raises(ProduceUnknownError):
+            with at_most(TIMING.produce_s, "doubt"), pytest.raises(ProduceUnknownError):
                 await producer.send([numbered(spec, -1)])
-            assert time.monotonic() - began < TIMING.produce_s + 1
             closing = time.monotonic()
-        assert time.monotonic() - closing < TIMING.stop_s + 1
-        await asyncio.sleep(max(0, 30 - (time.monotonic() - began)))  # longer than every session
+        assert time.monotonic() - closing < TIMING.stop_s + SLACK_S
+        await asyncio.sleep(max(0, frozen_s - (time.monotonic() - began)))
         own_kafka.resume()
         await progress(acked)
         for found in (grouped, read):
-            await eventually(lambda found=found: acked <= values(found), timeout_s=60)
+            await eventually(lambda found=found: acked <= values(found), timeout_s=90)

@@ -21,6 +21,7 @@ from facilitair_messaging.errors import (
     TopicDriftError,
 )
 from facilitair_messaging.ports import Message, TopicPartition
+from facilitair_testing.bounded import SLACK_S, at_most
 from facilitair_testing.topics import topic_spec
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
@@ -171,10 +172,9 @@ async def test_a_declared_topic_that_was_not_created_is_refused_at_once(kafka_bo
         opened(kafka_bootstrap, spec, create=False) as log,
         log.producer() as producer,
     ):
-        began = time.monotonic()
+        # A doubt would be another error: no time passes until then.
         with pytest.raises(RecordRefusedError, match="was it created"):
             await producer.send([message(spec, 0)])
-        assert time.monotonic() - began < TIMING.produce_s
         await log.admin().ensure_topics([spec])
         assert len(await producer.send([message(spec, 0)])) == 1
 
@@ -183,11 +183,10 @@ async def test_r4_a_frozen_broker_makes_every_send_under_way_unknown_in_time(own
     async with opened(own_kafka.address, spec) as log, log.producer() as producer:
         await producer.send([message(spec, 0)])
         own_kafka.pause()
-        began = time.monotonic()
         sends = [producer.send([message(spec, n) for n in range(9)]) for _ in range(5)]
-        answers = await asyncio.gather(*sends, return_exceptions=True)
+        with at_most(TIMING.produce_s, "doubt"):
+            answers = await asyncio.gather(*sends, return_exceptions=True)
         assert {type(answer) for answer in answers} == {ProduceUnknownError}
-        assert time.monotonic() - began < TIMING.produce_s + 1
         own_kafka.resume()
         acks = await producer.send([message(spec, 77)])
         found = await everything(log, spec)
@@ -196,16 +195,15 @@ async def test_r4_a_frozen_broker_makes_every_send_under_way_unknown_in_time(own
 
 async def test_r4_one_doubt_is_a_doubt_for_all_sends_under_way(own_kafka, spec):
     """The second send would have had time left."""
-    async with opened(own_kafka.address, spec) as log, log.producer() as producer:
+    timing = Timing(produce_s=4.0)
+    async with opened(own_kafka.address, spec, timing=timing) as log, log.producer() as producer:
         await producer.send([message(spec, 0)])
         own_kafka.pause()
         first = asyncio.create_task(producer.send([message(spec, 1)]))
-        await asyncio.wait({first}, timeout=TIMING.produce_s / 2)
-        began = time.monotonic()
+        await asyncio.wait({first}, timeout=0.5)
         with pytest.raises(ProduceUnknownError, match="given up"):
             await producer.send([message(spec, 2)])
-        assert time.monotonic() - began < TIMING.produce_s * 0.9
-        with pytest.raises(ProduceUnknownError, match="no answer within 2 s"):
+        with pytest.raises(ProduceUnknownError, match="no answer within 4 s"):
             await first
         own_kafka.resume()
 
@@ -230,10 +228,8 @@ async def test_r4_a_broker_that_is_gone_is_unknown_and_back_is_back(own_kafka, s
         await producer.send([message(spec, 0)])
         own_kafka.kill()
         for _ in range(2):
-            began = time.monotonic()
-            with pytest.raises(ProduceUnknownError):
+            with at_most(TIMING.produce_s, "doubt"), pytest.raises(ProduceUnknownError):
                 await producer.send([message(spec, 1)])
-            assert time.monotonic() - began < TIMING.produce_s + 1
         await asyncio.to_thread(own_kafka.restart)
         (ack,) = await producer.send([message(spec, 0)])
         assert ack.offset is not None
@@ -248,7 +244,7 @@ async def test_leaving_a_producer_takes_no_longer_than_its_time(own_kafka, spec)
             sending = asyncio.create_task(producer.send([message(spec, n) for n in range(9)]))
             await asyncio.wait({sending}, timeout=0.1)
             began = time.monotonic()
-        assert time.monotonic() - began < Timing().stop_s + 1
+        assert time.monotonic() - began < Timing().stop_s + SLACK_S
         with pytest.raises(ProduceUnknownError):
             await sending
         own_kafka.resume()

@@ -9,13 +9,13 @@ from facilitair_testing.conformance.harness import Cleanup, LogHarness
 from facilitair_testing.conformance.ordering import few_examples
 
 _HOUR_MS = 3_600_000
-_LAG_MS = 400
+_LAG_MS = 200
 _OWN = b"harness-"
 _COMPACT: Cleanup = ("compact",)
 
 # A write of one key, of a value or of none, and whether time passes after it.
 _writes = st.lists(
-    st.tuples(st.sampled_from("abc"), st.booleans(), st.booleans()), min_size=1, max_size=25
+    st.tuples(st.sampled_from("abc"), st.booleans(), st.booleans()), min_size=1, max_size=12
 )
 
 

@@ -11,9 +11,12 @@ from facilitair_testing.conformance.drive import append, by_partition, read_all,
 from facilitair_testing.conformance.harness import LogHarness
 
 # One harness serves all examples of a test, which take fresh topics; several adapters inherit
-# one test. The numbers of examples allow for a broker that needs 50 ms per topic.
+# one test. The numbers of examples allow for a broker that needs 50 ms per topic; a search asks for
+# ten times as many.
 SHARED = [HealthCheck.function_scoped_fixture, HealthCheck.differing_executors]
-few_examples = settings(max_examples=10, suppress_health_check=SHARED, deadline=None)
+few_examples = settings(
+    max_examples=settings().max_examples // 20, suppress_health_check=SHARED, deadline=None
+)
 
 _keys = st.sampled_from(["a", "b", "c", "d", "e"])
 _batches = st.lists(st.lists(_keys, min_size=1, max_size=5), min_size=1, max_size=12)
