@@ -3,39 +3,29 @@
 import logging
 import os
 from collections.abc import Generator, Iterator
-from typing import Any
 
 import pytest
 import structlog
-from hypothesis import settings
-from xdist.scheduler import LoadFileScheduling
+from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["facilitair_testing.brokers", "facilitair_testing.crash_report"]
+pytest_plugins = [
+    "facilitair_testing.brokers",
+    "facilitair_testing.crash_report",
+    "facilitair_testing.scheduling",
+]
 
 # Two shared cores: how long one example takes says nothing; pytest-timeout bounds the test.
-settings.register_profile("facilitair", deadline=None, print_blob=True)
+# The examples are the same in every run, so that nobody fails by the bad luck of another;
+# `make chaos` searches for new ones.
+settings.register_profile(
+    "facilitair",
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("facilitair")
-
-
-_SHARING = ("tests/e2e/", "libs/messaging/tests/integration/")
-"""Folders whose files share a fleet or a broker that lives as long as a process of tests."""
-
-
-class OneServer(LoadFileScheduling):  # type: ignore[misc]  # it has no types
-    """Keeps a file in one process, and a folder that shares a server in one too.
-
-    Every process that needed the server would start one of its own.
-    """
-
-    def _split_scope(self, nodeid: str) -> str:
-        file: str = super()._split_scope(nodeid)
-        return next((folder for folder in _SHARING if file.startswith(folder)), file)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
-    """Where tests run in several processes, this says which of them run together."""
-    return OneServer(config, log)
+settings.register_profile("search", derandomize=False, max_examples=1000)
 
 
 @pytest.fixture(autouse=True)

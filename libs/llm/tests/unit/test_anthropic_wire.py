@@ -296,7 +296,10 @@ TEXT_EVENTS = st.tuples(
         optional={
             "delta": st.fixed_dictionaries(
                 {"type": st.just("text_delta") | VALUES},
-                optional={"text": st.text(max_size=3) | st.none() | st.integers(), "index": JSON},
+                optional={
+                    "text": st.text(max_size=3) | st.none() | st.integers(-2, 5),
+                    "index": JSON,
+                },
             ),
             "index": st.integers(-1, 2),
             "error": JSON,
