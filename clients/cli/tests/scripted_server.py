@@ -55,13 +55,18 @@ def described(status="completed"):
 
 
 class Script:
-    """What is answered: ``problem`` to a submit, else ``parts`` on the stream."""
+    """What is answered: ``problem`` to a submit, else ``parts`` on the stream.
+
+    A stream stays open until the event ``held`` is set.
+    """
 
     def __init__(self):
         self.problem = None
         self.parts = run_of()
         self.status = "completed"
         self.known = True
+        self.models = []
+        self.held = None
         self.requests = []
         self.bodies = []
 
@@ -77,6 +82,8 @@ class Handler(BaseHTTPRequestHandler):
             self.answer({"status": 404, "code": "not_found", "detail": "there is none"}, 404)
         elif self.path.endswith("/stream"):
             self.stream()
+        elif self.path.startswith("/v1/models"):
+            self.answer({"data": self.server.script.models, "has_more": False})
         elif self.path.endswith("/events"):
             self.answer({"data": events_of(self.server.script.parts), "has_more": False})
         else:
@@ -101,6 +108,8 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         for part in self.server.script.parts:
             self.wfile.write(part)
+        if self.server.script.held is not None:
+            self.server.script.held.wait()
         self.close_connection = True
 
     def answer(self, body, status=200):

@@ -49,15 +49,13 @@ async def cancel(
 
 
 async def listed(kind: str, attached: Attachment, *, as_json: bool) -> int:
-    """List workflows, agents or models."""
+    """List workflows or agents."""
     rows = await ask(attached, lambda client: _rows(client, kind))
     _write(rows if as_json else "".join(_row_text(row) for row in rows))
     return ExitCode.DONE
 
 
 async def _rows(client: Facilitair, kind: str) -> Sequence[dict[str, Any]]:
-    if kind == "models":
-        return await client.models()
     found = await client.workflows() if kind == "workflows" else await client.agents()
     return [msgspec.to_builtins(row) for row in found]
 

@@ -59,8 +59,15 @@ def _complaint(fault: Fault) -> str:
 
 
 def _output_limit(task: RunAttempt, model: Model) -> int | None:
-    limits = [task.agent.max_output_tokens, model.max_output_tokens]
-    return min((limit for limit in limits if limit is not None), default=None)
+    """The limit that somebody asked for, at most the model's own.
+
+    Without one the provider is told none: it counts the whole limit against a minute's tokens, so
+    the longest answer of a model would keep most accounts from asking at all.
+    """
+    asked = task.agent.max_output_tokens
+    if asked is None or model.max_output_tokens is None:
+        return asked
+    return min(asked, model.max_output_tokens)
 
 
 def request_digest(request: ChatRequest) -> str:

@@ -37,7 +37,7 @@ def test_r22_the_digest_covers_prompt_model_and_parameters() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs", "limit"), [(None, None, None), (9, None, 9), (9, 5, 5), (None, 5, 5)]
+    ("ours", "theirs", "limit"), [(None, None, None), (9, None, 9), (9, 5, 5), (None, 5, None)]
 )
 def test_the_smaller_output_limit_counts(
     ours: int | None, theirs: int | None, limit: int | None
