@@ -19,6 +19,7 @@ from facilitair_client.errors import (
     ProtocolError,
 )
 from facilitair_client.events import Event
+from facilitair_client.providers import Provider, ProviderKey, Providers
 from facilitair_client.results import (
     Agent,
     Call,
@@ -56,6 +57,9 @@ __all__ = [
     "Logic",
     "Patience",
     "ProtocolError",
+    "Provider",
+    "ProviderKey",
+    "Providers",
     "Seen",
     "Step",
     "StepTranscript",

@@ -16,6 +16,7 @@ from facilitair_client.dead_letters import DeadLetters
 from facilitair_client.errors import ApiError
 from facilitair_client.events import Event
 from facilitair_client.paging import rows_of
+from facilitair_client.providers import Providers
 from facilitair_client.requesting import api_error, decoded, request
 from facilitair_client.results import Agent, Collaboration, Cost, Submitted, Workflow
 from facilitair_client.seen import Seen
@@ -129,6 +130,11 @@ class Facilitair:
     def admin(self) -> Administration:
         """Tenants and keys."""
         return Administration(self._http, patience=self._request_patience)
+
+    @property
+    def providers(self) -> Providers:
+        """The providers that are set up, and the tenant's own keys for them."""
+        return Providers(self._http, patience=self._request_patience)
 
     @property
     def dead_letters(self) -> DeadLetters:
