@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from facilitair_cli import dlq, keys, logic, providers, tenants
+from facilitair_cli import dlq, keys, logic, models, providers, tenants
 from facilitair_cli.attaching import Attachment
 from facilitair_cli.commanding import JsonOption, finish, with_gateway
 from facilitair_cli.environment import check_environment
@@ -216,10 +216,11 @@ def _add_list(kind: str) -> None:
     app.add_typer(group, name=kind)
 
 
-for _kind in ("workflows", "agents", "models"):
+for _kind in ("workflows", "agents"):
     _add_list(_kind)
 
 
+app.add_typer(models.app, name="models")
 app.add_typer(tenants.app, name="tenants")
 app.add_typer(keys.app, name="keys")
 app.add_typer(providers.app, name="providers")
