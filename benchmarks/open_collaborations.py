@@ -50,15 +50,16 @@ def measure(bench: Bench) -> list[Reading]:
     count = bench.pick(OPEN, quick=20)
     times = bench.pick(TIMES, quick=1)
     home = bench.fresh()
-    found = asyncio.run(_readings(_embedded(home), home, count=count, times=times))
+    found = asyncio.run(readings(on_embedded_log(home), home, count=count, times=times))
     home = bench.fresh()
     with own_broker(bench.fresh()) as kafka:
-        system = _kafka(kafka.address)
-        found += asyncio.run(_readings(system, home, count=count, times=times))
+        system = on_kafka(kafka.address)
+        found += asyncio.run(readings(system, home, count=count, times=times))
     return found
 
 
-def _embedded(home: Path) -> System:
+def on_embedded_log(home: Path) -> System:
+    """The log of solo, in the state folder that the orchestrator gets too."""
     opening = partial(open_log, home, Registry.load(topics_dir()), settings=LogSettings())
 
     async def events() -> int:
@@ -68,7 +69,8 @@ def _embedded(home: Path) -> System:
     return System("embedded log", "", opening, events)
 
 
-def _kafka(bootstrap: str) -> System:
+def on_kafka(bootstrap: str) -> System:
+    """A cluster whose topics are there."""
     opening = partial(open_registered_cluster, bootstrap)
 
     async def events() -> int:
@@ -81,7 +83,8 @@ def _kafka(bootstrap: str) -> System:
     return System("Kafka", bootstrap, opening, events)
 
 
-async def _readings(system: System, home: Path, *, count: int, times: int) -> list[Reading]:
+async def readings(system: System, home: Path, *, count: int, times: int) -> list[Reading]:
+    """Starts without any collaboration, then with ``count`` open ones, ``times`` each."""
     none = [await _started(system, home) for _ in range(times)]
     async with system.open_log() as log:
         await _request(log, count=count)

@@ -40,20 +40,21 @@ def measure(bench: Bench) -> list[Reading]:
     streams, tokens = bench.pick((STREAMS, TOKENS), quick=(3, 20))
     with paced_provider(tokens=tokens, tokens_per_s=TOKENS_PER_S) as url:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            embedded_us = runner.run(_embedded_us(url, bench.fresh(), streams=streams))
+            solo_us = runner.run(embedded_us(url, bench.fresh(), streams=streams))
         bootstrap = bench.kafka().address
         with worker_process(url, bench.fresh(), bootstrap=bootstrap) as pid:
             kafka_us, idle_mb, mb = asyncio.run(_kafka(bootstrap, pid, streams=streams))
     what = "whole worker, CPU per chunk"
     return [
         Reading(f"{what}, on Kafka", kafka_us, MICROSECONDS, GOAL_US),
-        Reading(f"{what} with the embedded log and its writer", embedded_us, MICROSECONDS, GOAL_US),
+        Reading(f"{what} with the embedded log and its writer", solo_us, MICROSECONDS, GOAL_US),
         Reading("whole worker on Kafka, memory when ready", idle_mb, "MB", GOAL_MB),
         Reading("the same after these streams", mb, "MB", GOAL_MB),
     ]
 
 
-async def _embedded_us(url: str, home: Path, *, streams: int) -> float:
+async def embedded_us(url: str, home: Path, *, streams: int) -> float:
+    """CPU per chunk of the worker and the embedded log, in microseconds."""
     async with (
         open_registered_log(home) as log,
         log.reader() as reader,

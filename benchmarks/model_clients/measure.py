@@ -36,11 +36,10 @@ def measure(bench: Bench) -> list[Reading]:
     streams, tokens = bench.pick((STREAMS, TOKENS), quick=(3, 20))
     found = []
     with paced_provider(tokens=tokens, tokens_per_s=TOKENS_PER_S) as url:
-        for name, python, arguments in _clients():
-            spent_us = _spent_us(python, (*arguments[:1], url, str(streams), *arguments[1:]),
-                                 wanted=streams * tokens)  # fmt: skip
-            what = f"client path, {name}: CPU per chunk"
-            found.append(Reading(what, spent_us, MICROSECONDS))
+        for name, python, (program, *rest) in _clients():
+            arguments = (program, url, str(streams), *rest)
+            us = spent_us(python, arguments, wanted=streams * tokens)
+            found.append(Reading(f"client path, {name}: CPU per chunk", us, MICROSECONDS))
     return found
 
 
@@ -57,7 +56,8 @@ def _clients() -> list[tuple[str, str, tuple[str, ...]]]:
     ]
 
 
-def _spent_us(python: str, arguments: Sequence[str], *, wanted: int) -> float:
+def spent_us(python: str, arguments: Sequence[str], *, wanted: int) -> float:
+    """CPU per chunk of a program that reads so many. Raises ValueError when it read others."""
     # litellm fetches a list of prices when it is imported; here it shall not wait for that.
     environ = clean_environment() | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     with talking("-m", *arguments, python=python, environ=environ) as client:
@@ -78,7 +78,7 @@ def measure_imports(bench: Bench) -> list[Reading]:
     found = []
     for name, (python, modules) in programs.items():
         ours = name == "our worker"
-        seconds, mb = _imported(python, modules, times=bench.pick(IMPORTS, quick=1))
+        seconds, mb = imported(python, modules, times=bench.pick(IMPORTS, quick=1))
         found += [
             Reading(f"import, {name}", seconds, "s", GOAL_IMPORT_S if ours else None),
             Reading(f"memory after it, {name}", mb, "MB", GOAL_MB if ours else None),
@@ -86,7 +86,7 @@ def measure_imports(bench: Bench) -> list[Reading]:
     return found
 
 
-def _imported(python: str, modules: Sequence[str], *, times: int) -> tuple[float, float]:
+def imported(python: str, modules: Sequence[str], *, times: int) -> tuple[float, float]:
     """The medians; the first one, which may have to compile, is left out."""
     environ = {**clean_environment(), "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     command = [python, "-m", "benchmarks.model_clients.importing", *modules]
