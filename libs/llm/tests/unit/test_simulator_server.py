@@ -7,6 +7,7 @@ import pytest
 from aiohttp import web
 
 from facilitair_llm.calls import ChatMessage, ChatRequest, Finished, TextDelta, Usage
+from facilitair_llm.continuing import GO_ON
 from facilitair_llm.errors import ProviderError
 from facilitair_llm.openai_wire import OPENAI_CHAT
 from facilitair_llm.providers import (
@@ -354,3 +355,20 @@ async def test_models_and_health_say_simulated(start):
         assert (await response.json())["data"][0]["id"] == "simulated"
     async with client.session.get(f"{client.url}/health") as response:
         assert await response.json() == {"status": "ok", "simulated": True}
+
+
+async def test_an_answer_that_was_cut_is_gone_on_from_exactly_where_it_ends(start):
+    client = await start()
+    model = client.model()
+    asked = (ChatMessage(role="user", content="Hello"),)
+
+    async def say(*messages, limit=None):
+        request = ChatRequest(model="m", messages=messages, max_output_tokens=limit)
+        return [chunk async for chunk in model.stream(request, call_id="c", tenant="t")]
+
+    whole = text_of(await say(*asked))
+    begun = text_of(await say(*asked, limit=3))
+    more = (ChatMessage(role="assistant", content=begun), ChatMessage(role="user", content=GO_ON))
+    rest = await say(*asked, *more)
+    assert begun + text_of(rest) == whole
+    assert rest[-1].finish_reason == "stop"

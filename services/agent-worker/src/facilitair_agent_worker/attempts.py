@@ -10,21 +10,20 @@ from facilitair_agent_worker.admission import Asked, Permit
 from facilitair_agent_worker.call_endings import ended_of
 from facilitair_agent_worker.calling import Answer, Caller
 from facilitair_agent_worker.claims import Claim
-from facilitair_agent_worker.costs import cost_of
-from facilitair_agent_worker.domain import check_output, unfenced
 from facilitair_agent_worker.errors import AttemptFaultError, UnknownProviderError
 from facilitair_agent_worker.jobs import Job, Limits, Tools
 from facilitair_agent_worker.ledger import AttemptKey
 from facilitair_agent_worker.openings import opening
+from facilitair_agent_worker.outcomes import attempt_report, call_report, voided
 from facilitair_agent_worker.prompts import Prepared, prepare
 from facilitair_events.envelope import Envelope
 from facilitair_events.keys import split_task_key
-from facilitair_events.requests import AttemptReported, CallOutcome, CallReported, Fault
+from facilitair_events.requests import AttemptReported, Fault
 from facilitair_events.work import FinishedCall
 from facilitair_llm.providers import ChatModel
 from facilitair_messaging.crash_points import crash_point
 from facilitair_observability import names
-from facilitair_runtime.artifacts import load_text, store_text
+from facilitair_runtime.artifacts import load_text
 from facilitair_runtime.errors import ArtifactError
 
 
@@ -176,10 +175,12 @@ class Attempts:
             await self._void(job, claim)
             return
         tools.tokens.open(stream, opening(job.task, prepared.model, cause=job.cause))
+        if prepared.earlier:
+            tools.tokens.write(stream, prepared.earlier)
         caller = Caller(
             model=model,
             on_text=partial(tools.tokens.write, stream),
-            max_output_bytes=self._limits.max_output_bytes,
+            max_output_bytes=self._limits.max_output_bytes - len(prepared.earlier.encode()),
         )
         tools.stops.watch(
             job.key, lambda: caller.stop(tools.stops.reason(job.key) or "asked to stop")
@@ -203,61 +204,23 @@ class Attempts:
     async def _void(self, job: Job, claim: Claim) -> None:
         """Too much time passed since the claim was sent: somebody may think us dead (R19)."""
         await self._tools.claims.void(claim)
-        report = CallReported(
-            call_id=claim.call_id,
-            path=job.task.path,
-            attempt=job.task.attempt,
-            index=claim.index,
-            outcome="void",
-        )
-        await self._tools.reports.send(job.key.task, [report], cause=job.cause)
+        await self._tools.reports.send(job.key.task, [voided(job, claim)], cause=job.cause)
         await self._tools.claims.done(claim, outcome="void", last=True)
 
     async def _report(
         self, job: Job, prepared: Prepared, *, claim: Claim, answer: Answer, duration_ms: int
     ) -> None:
-        tools, task, model = self._tools, job.task, prepared.model
-        text = await store_text(tools.artifacts, job.cause.tenant, task.collaboration, answer.text)
-        outcome: CallOutcome = "failed" if answer.fault else "completed"
-        call = CallReported(
-            call_id=claim.call_id,
-            path=task.path,
-            attempt=task.attempt,
-            index=claim.index,
-            outcome=outcome,
-            model=answer.model or model.name,
-            request_digest=prepared.digest,
-            finish_reason=answer.finish_reason,
-            usage=answer.usage,
-            cost_usd=cost_of(answer, model, wall_ms=tools.wall_ms, metrics=tools.metrics),
-            simulated=model.simulated,
-            output=text if answer.fault is None else None,
-            fault=answer.fault,
-            duration_ms=duration_ms,
+        tools = self._tools
+        call = await call_report(
+            tools, job, prepared=prepared, claim=claim, answer=answer, duration_ms=duration_ms
         )
-        attempt = await self._judge(job, answer.text, fault=answer.fault)
+        text = prepared.earlier + answer.text
+        attempt = await attempt_report(tools, job, text=text, fault=answer.fault)
         await tools.reports.send(job.key.task, [call, attempt], cause=job.cause)
-        await tools.claims.done(claim, outcome=outcome, last=True)
-        tools.metrics.observe(names.CALL_DURATION, duration_ms / 1000, outcome=outcome)
-        structlog.get_logger().info("call reported", outcome=outcome, duration_ms=duration_ms)
-
-    async def _judge(self, job: Job, text: str, *, fault: Fault | None) -> AttemptReported:
-        """The attempt's outcome, from how the call ended and from the declared output."""
-        value = None
-        if fault is None:
-            value, fault = check_output(text, job.task.output)
-        if job.task.output.kind == "json" and fault is None:
-            text = unfenced(text)
-        return AttemptReported(
-            path=job.task.path,
-            attempt=job.task.attempt,
-            outcome="failed" if fault else "completed",
-            output=await store_text(
-                self._tools.artifacts, job.cause.tenant, job.task.collaboration, text
-            ),
-            value=value,
-            fault=fault,
-        )
+        await tools.claims.done(claim, outcome=call.outcome, last=True)
+        tools.metrics.observe(names.CALL_DURATION, duration_ms / 1000, outcome=call.outcome)
+        log = structlog.get_logger()
+        log.info("call reported", outcome=call.outcome, duration_ms=duration_ms)
 
     async def _reuse(self, job: Job, prepared: Prepared, *, finished: FinishedCall) -> None:
         """Answer with a call that an earlier attempt paid for (R22)."""
@@ -268,9 +231,10 @@ class Attempts:
             fault = Fault(code="text_missing", message=str(error))
             raise AttemptFaultError(fault=fault) from error
         tools.tokens.open(stream, opening(job.task, prepared.model, cause=job.cause))
+        text = prepared.earlier + text
         tools.tokens.write(stream, text)
         await tools.tokens.flush()
-        report = await self._judge(job, text, fault=None)
+        report = await attempt_report(tools, job, text=text, fault=None)
         await tools.reports.send(job.key.task, [report], cause=job.cause)
 
     async def _decline(self, key: AttemptKey, *, cause: Envelope, fault: Fault) -> bool:

@@ -13,12 +13,16 @@ from facilitair_events.requests import Fault
 from facilitair_events.text import personal
 from facilitair_events.work import RunAttempt
 from facilitair_llm.calls import ChatMessage, ChatRequest, FinishReason
+from facilitair_llm.continuing import GO_ON
 from facilitair_llm.errors import ProviderError
 from facilitair_workflows.errors import PatternError
 from facilitair_workflows.patterns import matches
 
 QUOTED_CHARACTERS: Final = 400
 """How much is told to the model and to the user of what is wrong with an answer."""
+
+EMPTY_ANSWER: Final = "(an empty answer)"
+"""Stands for an answer without a text: providers refuse a message without one."""
 
 _STOPS: Final[dict[str, str]] = {
     "length": "the model stopped at its output limit; raise max_output_tokens or ask for less",
@@ -30,25 +34,34 @@ _STOPS: Final[dict[str, str]] = {
 
 
 def chat_request(
-    task: RunAttempt, model: Model, *, rendered: str, rejected: str | None
+    task: RunAttempt, model: Model, *, rendered: str, rejected: str | None, earlier: str = ""
 ) -> ChatRequest:
     """Build the request of an attempt.
 
     ``rendered`` is the step's input, ``rejected`` the answer that the task's correction is about.
+    ``earlier`` is the beginning of the answer, which the model is to go on from.
     """
     messages = [
         ChatMessage(role="system", content=task.agent.prompt),
         ChatMessage(role="user", content=rendered),
     ]
     if task.correction is not None and rejected is not None:
-        messages.append(ChatMessage(role="assistant", content=rejected))
+        messages.append(
+            ChatMessage(role="assistant", content=rejected if rejected.strip() else EMPTY_ANSWER)
+        )
         messages.append(ChatMessage(role="user", content=_complaint(task.correction.fault)))
+    if earlier:
+        messages.append(ChatMessage(role="assistant", content=earlier))
+        messages.append(ChatMessage(role="user", content=GO_ON))
     return ChatRequest(
         model=model.name,
         messages=tuple(messages),
         temperature=None if "temperature" in model.omit else task.agent.temperature,
         max_output_tokens=_output_limit(task, model),
-        response_schema=task.output.json_schema if task.output.kind == "json" else None,
+        # Held to the schema, the model would begin anew: the rest of a JSON text is none by itself.
+        response_schema=task.output.json_schema
+        if task.output.kind == "json" and not earlier
+        else None,
     )
 
 
@@ -64,7 +77,7 @@ def _output_limit(task: RunAttempt, model: Model) -> int | None:
     Without one the provider is told none: it counts the whole limit against a minute's tokens, so
     the longest answer of a model would keep most accounts from asking at all.
     """
-    asked = task.agent.max_output_tokens
+    asked = task.max_output_tokens or task.agent.max_output_tokens
     if asked is None or model.max_output_tokens is None:
         return asked
     return min(asked, model.max_output_tokens)
@@ -76,10 +89,11 @@ def request_digest(request: ChatRequest) -> str:
 
 
 def check_finish(reason: FinishReason) -> Fault | None:
-    """What is wrong with how an answer ended; None for a natural end."""
-    if reason == "stop":
-        return None
-    return Fault(code=f"stopped_by_{reason}", message=_STOPS[reason])
+    """What is wrong with how an answer ended; None for a natural end.
+
+    The code is the reason; what follows from it is the step's ``endings`` to say.
+    """
+    return None if reason == "stop" else Fault(code=reason, message=_STOPS[reason])
 
 
 def check_output(text: str, output: Output) -> tuple[Any, Fault | None]:

@@ -16,12 +16,16 @@ from facilitair_workflows.templates import TemplateError, render
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
-    """A request ready to be made, and a finished call that answers it already (R22)."""
+    """A request ready to be made, and a finished call that answers it already (R22).
+
+    ``earlier`` is the text that the answer goes on from.
+    """
 
     model: Model
     request: ChatRequest
     digest: str
     finished: FinishedCall | None
+    earlier: str = ""
 
 
 async def prepare(task: RunAttempt, *, artifacts: ArtifactStore) -> Prepared:
@@ -29,15 +33,24 @@ async def prepare(task: RunAttempt, *, artifacts: ArtifactStore) -> Prepared:
     try:
         rendered = render(task.input, await _context(task, artifacts))
         rejected = await load_text(artifacts, task.correction.output) if task.correction else None
+        earlier = await load_text(artifacts, task.continued) if task.continued else ""
     except TemplateError as error:
         raise AttemptFaultError(fault=Fault(code="input_invalid", message=str(error))) from error
     except ArtifactError as error:
         raise AttemptFaultError(fault=Fault(code="text_missing", message=str(error))) from error
-    model = task.agent.models[0]
-    request = chat_request(task, model, rendered=rendered, rejected=rejected)
+    if not earlier.strip():
+        earlier = ""  # there is nothing to go on from, and providers refuse a blank message
+    model = task.agent.models[task.model_index]
+    request = chat_request(task, model, rendered=rendered, rejected=rejected, earlier=earlier)
     digest = request_digest(request)
     reusable = (call for call in task.finished if call.request_digest == digest)
-    return Prepared(model=model, request=request, digest=digest, finished=next(reusable, None))
+    return Prepared(
+        model=model,
+        request=request,
+        digest=digest,
+        finished=next(reusable, None),
+        earlier=earlier,
+    )
 
 
 async def _context(task: RunAttempt, artifacts: ArtifactStore) -> dict[str, Any]:

@@ -23,6 +23,9 @@ from facilitair_observability.metrics import Metrics
 
 TOKEN_TYPE: Final = b"facilitair.token.v1"
 
+MOST_CHARACTERS: Final = 128 * 1024
+"""Of one record: each may take six bytes, and a record of the stream has at most a MiB."""
+
 _encode_text: Final = msgspec.json.Encoder().encode
 _CHANGING: Final = b'0,"text":""}'
 
@@ -47,7 +50,7 @@ class AttemptStream:
         self._head = empty.removesuffix(_CHANGING)
 
     def take(self) -> list[Message]:
-        """The records that carry what is pending; one for all its text."""
+        """The records that carry what is pending; one for all its text, as far as one may be."""
         messages = []
         if self.opening is not None:
             messages.append(self.opening)
@@ -55,7 +58,10 @@ class AttemptStream:
         if self.pending:
             text = "".join(self.pending)
             self.pending.clear()
-            messages.append(self._record(text))
+            messages += [
+                self._record(text[start : start + MOST_CHARACTERS])
+                for start in range(0, len(text), MOST_CHARACTERS)
+            ]
         return messages
 
     def _record(self, text: str) -> Message:

@@ -243,7 +243,7 @@ async def test_calls_in_flight_bounds_the_calls_and_not_the_polling(
 
 @pytest.mark.parametrize(
     ("finish", "code"),
-    [("length", "stopped_by_length"), ("content_filter", "stopped_by_content_filter")],
+    [("length", "length"), ("content_filter", "content_filter"), ("refusal", "refusal")],
 )
 async def test_an_unnatural_end_is_never_a_success(
     desk: Desk, run_worker: RunWorker, finish: str, code: str

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from facilitair_agent_worker.tokens import AttemptStream, TokenWriter
+from facilitair_agent_worker.tokens import MOST_CHARACTERS, AttemptStream, TokenWriter
 from facilitair_events import codec
 from facilitair_events.stream import Token
 from facilitair_events.topics import COLLABORATION_STREAM
@@ -108,3 +108,13 @@ async def test_an_idle_writer_sends_a_chunk_at_once() -> None:
             writer.write(one, text)
             await writer.flush()
     assert [t.text for t in tokens(log)] == ["a", "b", "c"]
+
+
+async def test_a_long_text_leaves_in_records_that_the_stream_takes() -> None:
+    log, text = FlakyLog([]), "\x01" * (3 * MOST_CHARACTERS + 1)
+    async with writing(log) as writer:
+        writer.write(stream(), text)
+        await writer.flush()
+    assert "".join(token.text for token in tokens(log)) == text
+    assert [token.index for token in tokens(log)] == [0, 1, 2, 3]
+    assert max(len(record.value or b"") for record in log.records) < 1 << 20

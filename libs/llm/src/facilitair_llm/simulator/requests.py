@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from msgspec import Struct
 
+from facilitair_llm.continuing import GO_ON
 from facilitair_llm.errors import LlmError
 from facilitair_llm.simulator.prompts import Prompt
 from facilitair_llm.simulator.scripts import Script, UnknownScriptError, parse_script
@@ -26,9 +27,10 @@ class BadRequestError(LlmError):
 
 
 class SimulatedRequest(Struct, frozen=True, kw_only=True):
-    """A request that can be answered."""
+    """A request that can be answered; ``earlier`` is the text that its answer goes on from."""
 
     model: str
+    earlier: str
     prompt: Prompt
     prompt_sha256: str
     input_tokens: int
@@ -61,9 +63,11 @@ def read_request(body: bytes, *, script_header: str | None) -> SimulatedRequest:
         raise BadRequestError(problem=str(error), parameter=SCRIPT_HEADER) from error
     response_format = document.get("response_format")
     form = response_format if isinstance(response_format, dict) else {}
+    asked, earlier = _split_earlier(messages)
     return SimulatedRequest(
         model=_read_model(document.get("model")),
-        prompt=_read_prompt(messages),
+        earlier=earlier,
+        prompt=_read_prompt(asked),
         prompt_sha256=sha256(orjson.dumps(document["messages"])).hexdigest(),
         input_tokens=sum(len(split_tokens(text)) + TOKENS_PER_MESSAGE for _, text in messages),
         stream=document.get("stream") is True,
@@ -101,6 +105,14 @@ def _read_messages(messages: object) -> list[tuple[str, str]]:
             raise BadRequestError(problem="expected a text", parameter=f"{parameter}.content")
         found.append((message["role"], content))
     return found
+
+
+def _split_earlier(messages: list[tuple[str, str]]) -> tuple[list[tuple[str, str]], str]:
+    """Return the messages that ask, and the beginning of the answer that is to be gone on from."""
+    *asked, before, last = [("", ""), ("", ""), *messages]
+    if before[0] == "assistant" and last == ("user", GO_ON):
+        return asked[2:], before[1]
+    return messages, ""
 
 
 def _read_prompt(messages: list[tuple[str, str]]) -> Prompt:

@@ -34,10 +34,13 @@ class PlannedAnswer(Struct, frozen=True):
 
 
 def plan_answer(request: SimulatedRequest) -> PlannedAnswer:
-    """Return the answer; equal requests have equal answers."""
+    """Return the answer; equal requests have equal answers.
+
+    One that goes on from earlier text is what follows it in the whole answer.
+    """
     text = answer(
         request.prompt, response_schema=request.response_schema, wants_json=request.wants_json
-    )
+    ).removeprefix(request.earlier)
     ends = [text.find(stop) for stop in request.stop if stop in text]
     tokens = split_tokens(text[: min(ends)] if ends else text)
     cut = request.max_tokens is not None and len(tokens) > request.max_tokens
