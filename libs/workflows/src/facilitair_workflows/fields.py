@@ -13,6 +13,9 @@ STEP_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 """Of workflows, agents, prompts and labels (R18)."""
 
+HOUR_S: Final = 3600.0
+DAY_S: Final = 24 * HOUR_S
+
 _DURATION: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(ms|s|m|h|d)")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -65,6 +68,15 @@ class Fields:
             self.fault(key, f"{key!r} is empty")
             return None
         return node.value
+
+    def word(self, key: str, *, of: tuple[str, ...]) -> str | None:
+        """One of these words."""
+        text = self.text(key)
+        if text is not None and text not in of:
+            advice = near_miss(text, of)
+            self.fault(key, f"{key!r} must be one of {', '.join(of)}, is {text!r}{advice}")
+            return None
+        return text
 
     def name(
         self, key: str, *, pattern: re.Pattern[str] = NAME, required: bool = False

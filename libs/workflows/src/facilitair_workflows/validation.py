@@ -3,6 +3,8 @@
 from collections.abc import Collection
 from typing import Final
 
+from msgspec.structs import asdict
+
 from facilitair_events.definitions import Step
 from facilitair_workflows.findings import Findings
 from facilitair_workflows.output_checks import (
@@ -143,6 +145,16 @@ def _check_step(check: _Check, chain: Chain, *, step: Step, agents: Collection[s
         check_template(check.outline, chain, source=step.input, report=report)
     if step.output.json_schema is not None:
         _check_schema(check, chain, step=step)
+    if step.output.kind != "text":
+        _check_endings(check, chain, step=step)
+
+
+def _check_endings(check: _Check, chain: Chain, *, step: Step) -> None:
+    """What was accepted as it is would have to be JSON, and half of it is none."""
+    for name, word in asdict(step.endings).items():
+        if word == "partial":
+            message = f"{name!r} cannot be partial here: a part of a JSON answer is no JSON"
+            check.fault(chain, "endings", name, message=message)
 
 
 def _check_schema(check: _Check, chain: Chain, *, step: Step) -> None:

@@ -5,19 +5,18 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from facilitair_events.definitions import Output, Repeat, Retry, Step
+from facilitair_events.definitions import Output, Repeat, Step
 from facilitair_workflows.documents import WorkflowDocument
-from facilitair_workflows.fields import STEP_ID, Fields, kind_of
+from facilitair_workflows.fields import DAY_S, HOUR_S, STEP_ID, Fields, kind_of
 from facilitair_workflows.findings import Findings
+from facilitair_workflows.policy_fields import read_endings, read_retry
 from facilitair_workflows.yaml_positions import YamlMap, YamlNode, YamlScalar, plain
 
 MAX_REPEAT: Final = 100
 MAX_CORRECTIONS: Final = 10
-HOUR_S: Final = 3600.0
-DAY_S: Final = 24 * HOUR_S
 
 _WORKFLOW_KEYS: Final = ("workflow", "description", "timeout", "output", "steps")
-_AGENT_ONLY: Final = ("agent", "input", "output", "timeout", "on_error")
+_AGENT_ONLY: Final = ("agent", "input", "output", "timeout", "on_error", "endings")
 _GROUP_ONLY: Final = ("repeat", "steps")
 _STEP_KEYS: Final = ("id", "needs", "when", *_AGENT_ONLY, *_GROUP_ONLY)
 
@@ -107,7 +106,8 @@ def _read_agent_step(fields: Fields, step: Step) -> Step:
         input=fields.text("input", required=True),
         output=_read_output(fields),
         timeout_s=fields.duration_s("timeout", low_s=1, high_s=DAY_S) or defaults.timeout_s,
-        retry=_read_retry(fields),
+        retry=read_retry(fields),
+        endings=read_endings(fields),
     )
 
 
@@ -128,26 +128,3 @@ def _read_output(step: Fields) -> Output:
         json_schema=plain(schema) if schema else {},
         corrections=Output().corrections if corrections is None else corrections,
     )
-
-
-def _read_retry(step: Fields) -> Retry:
-    """``on_error: {retry: {…}}``; what is not written keeps its default."""
-    on_error = step.mapping("on_error")
-    if on_error is None:
-        return Retry()
-    what = f"on_error of {step.what}"
-    outer = Fields(on_error, known=("retry",), what=what, findings=step.findings)
-    node = outer.mapping("retry", required=True)
-    if node is None:
-        return Retry()
-    known = ("max_attempts", "max_lost", "backoff", "factor", "max_backoff")
-    fields = Fields(node, known=known, what=f"retry of {step.what}", findings=step.findings)
-    written = {
-        "max_attempts": fields.integer("max_attempts", low=1, high=20),
-        "max_lost": fields.integer("max_lost", low=0, high=100),
-        "backoff_s": fields.duration_s("backoff", low_s=0, high_s=HOUR_S),
-        "factor": fields.number("factor", low=1, high=10),
-        "max_backoff_s": fields.duration_s("max_backoff", low_s=0, high_s=HOUR_S),
-    }
-    given = {key: value for key, value in written.items() if value is not None}
-    return msgspec.structs.replace(Retry(), **given)

@@ -132,3 +132,11 @@ def test_the_readme_says_when_the_review_did_not_approve(code):
 def test_answer_asks_exactly_the_task(documents):
     (step,) = documents.workflows["answer"].steps
     assert render(step.input, context()) == "THE TASK"
+
+
+def test_what_may_be_longer_than_one_answer_is_continued(code):
+    steps = steps_of(code)
+    members = {step.id: step for step in steps["review"].steps}
+    long = (steps["coder"], members["coder"], steps["documenter"])
+    assert [step.endings.length for step in long] == ["continue"] * 3
+    assert members["reviewer"].endings.length == "fail"

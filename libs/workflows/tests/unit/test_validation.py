@@ -114,6 +114,18 @@ def test_a_file_must_be_a_mapping(faults_of):
         ("on_error: {retry: {factor: 0.5}}", "from 1 to 10"),
         ("on_error: {retry: {max_backoff: 2h}}", "from 0s to 3600s"),
         ("on_error: {retry: {tries: 1}}", "there are max_attempts"),
+        ("on_error: {retry: {jitter: 1.5}}", "from 0 to 1"),
+        ("on_error: {retry: {jitter: much}}", "must be a number"),
+        ("on_error: {retry: {deadline: 10}}", "did you mean 10s?"),
+        ("on_error: {retry: {deadline: 8d}}", "from 1s to 604800s"),
+        ("endings: partial", "must be a mapping"),
+        ("endings: {lenght: partial}", "did you mean 'length'?"),
+        ("endings: {length: fallback}", "must be one of fail, continue, larger, partial"),
+        ("endings: {refusal: partal}", "did you mean 'partial'?"),
+        ("endings: {content_filter: continue}", "must be one of fail, fallback, partial"),
+        ("endings: {cut: larger}", "must be one of retry, continue, partial, fail"),
+        ("endings: {cut: 1}", "must be a text"),
+        ("endings: {max: 21}", "from 0 to 20"),
         ("time_out: 5s", "did you mean 'timeout'?"),
     ],
 )
@@ -124,6 +136,44 @@ def test_fields_of_a_step(field, message, steps):
     line, found = only(steps(text))
     assert line == list(fields.values()).index(field) + 1
     assert message in found
+
+
+@pytest.mark.parametrize("name", ["length", "refusal", "content_filter", "cut"])
+def test_a_part_of_json_is_refused_where_it_is_written(name, steps):
+    text = f"""
+    - id: a
+      agent: writer
+      input: x
+      output: {{json: {{type: object}}}}
+      endings:
+        max: 1
+        {name}: partial
+    """
+    line, message = only(steps(text))
+    assert line == 7
+    assert f"{name!r} cannot be partial here" in message
+
+
+def test_all_other_endings_of_json_are_allowed(steps):
+    endings = "{length: continue, refusal: fallback, content_filter: fallback, cut: continue}"
+    text = f"- {{id: a, agent: writer, input: x, output: {{json: {{}}}}, endings: {endings}}}"
+    assert steps(text) == []
+
+
+def test_faults_of_policies_are_told_together(steps):
+    text = """
+    - id: a
+      agent: writer
+      input: x
+      on_error:
+        retry:
+          jitter: 2
+          deadline: soon
+      endings:
+        length: never
+        max: -1
+    """
+    assert [line for line, _ in steps(text)] == [6, 7, 9, 10]
 
 
 @pytest.mark.parametrize("ident", ["A", "a.b", "a:b", "a|b", "-a", "a b", "x" * 64])
@@ -173,6 +223,7 @@ def test_repeat(repeat, message, steps):
         ("output: text", "'output' is for a step with an agent"),
         ("timeout: 5s", "'timeout' is for a step with an agent"),
         ("on_error: {retry: {}}", "'on_error' is for a step with an agent"),
+        ("endings: {cut: fail}", "'endings' is for a step with an agent"),
     ],
 )
 def test_a_group_has_no_fields_of_an_agent(field, message, steps):
