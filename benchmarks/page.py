@@ -28,9 +28,19 @@ def section(group: Group, *, command: str, about: Mapping[str, str]) -> str:
         f"Measured {times} by `{command}` at commit {about['commit']} on {about['date']};"
         f" it took {group.took_s:.0f} s.\n"
         f"Load average of a minute before: {loads}; after: {group.load_after:.2f}.\n"
-        f"Machine: {machine}.\n\n"
+        f"Machine: {machine}.\n"
+        f"{_missed(group)}\n"
         f"{table(group.rows)}"
     )
+
+
+def _missed(group: Group) -> str:
+    """Where it is explained, when a goal is missed."""
+    missed = sum(row.met is False for row in group.rows)
+    if not missed:
+        return ""
+    goals = "A goal is missed" if missed == 1 else f"{missed} goals are missed"
+    return f"{goals}: [where the time goes](#where-the-time-goes).\n"
 
 
 def with_sections(page: str, found: Mapping[str, str], *, order: Iterable[str]) -> str:

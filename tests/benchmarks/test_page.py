@@ -44,6 +44,13 @@ def test_a_section_says_how_when_and_on_what_it_was_measured():
     assert "| x | ≤ 5 ms | 2 ms | 1 to 3 | yes, 2.5x below |" in lines
 
 
+@pytest.mark.parametrize(
+    ("goal", "said"), [(None, False), (5, False), (1, True)], ids=["no goal", "met", "missed"]
+)
+def test_a_section_with_a_missed_goal_leads_to_where_it_is_explained(goal, said):
+    assert ("A goal is missed: [where" in told("hop", 2, goal=goal)) is said
+
+
 def test_what_was_saved_is_read_back_and_nothing_else_of_the_page_changes():
     saved = {"hop": told("hop", 1).strip(), "lines": told("lines", 7).strip()}
     page = with_sections(PAGE, saved, order=ORDER)
