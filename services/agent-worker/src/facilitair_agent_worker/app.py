@@ -83,7 +83,12 @@ async def build_app(
             endpoints=endpoints.by_provider,
             required=settings.require_tenant_keys,
         )
-        admission = Admission(rules=settings.admission, clock_s=boottime_s, metrics=metrics)
+        admission = Admission(
+            rules=settings.admission,
+            clock_s=boottime_s,
+            metrics=metrics,
+            account_of=tenant_keys.account_of,
+        )
         tools = Tools(
             ledger=means.ledger,
             claims=means.claims,

@@ -65,6 +65,21 @@ class TenantKeys:
         else:
             self._stored[place] = None
 
+    def account_of(self, provider: str, tenant: str) -> str:
+        """By whose key a tenant's calls are made: empty is that of the environment.
+
+        A tenant that sets another key has another account: what the old one broke is forgotten.
+        """
+        if (tenant, provider) in self._stored:
+            stored = self._stored[tenant, provider]
+            return f"{tenant}:{'' if stored is None else stored.nonce}"
+        endpoint = self._endpoints.get(provider)
+        return tenant if endpoint is not None and self._forbids(endpoint) else ""
+
+    def _forbids(self, endpoint: Endpoint) -> bool:
+        """Whether an endpoint is not called with the environment's key."""
+        return self._required and not is_loopback(endpoint.base_url)
+
     def key_of(self, provider: str, tenant: str) -> Secret | None:
         """The key that a tenant's next call of a provider is made with; None sends none.
 
@@ -74,7 +89,7 @@ class TenantKeys:
         refused = partial(TenantKeyError, tenant=tenant, provider=provider)
         again = f"set it: facilitair providers set-key {provider}"
         if (tenant, provider) not in self._stored:
-            if self._required and not is_loopback(endpoint.base_url):
+            if self._forbids(endpoint):
                 raise refused(problem=f"is missing, and this worker uses no other; {again}")
             return endpoint.api_key
         stored = self._stored[tenant, provider]

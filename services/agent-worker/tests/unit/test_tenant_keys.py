@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_bytes
 from typing import Any
 
 import msgspec
@@ -13,17 +14,20 @@ import pytest
 from facilitair_agent_worker.app import AgentWorker, build_app
 from facilitair_agent_worker.settings import AgentWorkerSettings
 from facilitair_agent_worker.tenant_keys import TenantKeys
-from facilitair_events.codec import encode, type_name
+from facilitair_events.codec import decode, encode, type_name
 from facilitair_events.credentials import CredentialRemoved, CredentialStored
-from facilitair_events.envelope import Envelope, timestamp, to_headers
-from facilitair_events.keys import credential_key
-from facilitair_events.topics import CREDENTIALS
+from facilitair_events.envelope import Envelope, from_headers, timestamp, to_headers
+from facilitair_events.keys import credential_key, task_key
+from facilitair_events.requests import AttemptReported
+from facilitair_events.topics import AGENT_TASKS, COLLABORATION_INBOX, CREDENTIALS
 from facilitair_llm.calls import ChatMessage, ChatRequest
 from facilitair_llm.endpoints import Endpoint, Endpoints
 from facilitair_llm.errors import ProviderError
 from facilitair_llm.sealing import MasterKeys
 from facilitair_llm.secret import Secret
 from facilitair_messaging.ports import Log, Message
+from facilitair_testing.desk import Desk as LogDesk
+from facilitair_testing.desk import task
 from facilitair_testing.eventually import eventually
 from facilitair_testing.provider.answers import Answer
 from facilitair_testing.provider.scripts import Script
@@ -32,10 +36,11 @@ from facilitair_testing.provider.server import ScriptedProvider, scripted_provid
 MASTER, OTHER = MasterKeys([b"m" * 32]), MasterKeys([b"o" * 32])
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 REQUEST = ChatRequest(model="m", messages=(ChatMessage(role="user", content="x"),))
-DIALECTS = {
-    "openai-chat": ("openai", "Authorization", "Bearer "),
-    "anthropic-messages": ("anthropic", "X-Api-Key", ""),
-    "ollama-chat": ("ollama", "Authorization", "Bearer "),
+PROVIDERS = {
+    "openai": "openai-chat",
+    "anthropic": "anthropic-messages",
+    "ollama": "ollama-chat",
+    "p": "openai-chat",
 }
 
 
@@ -49,7 +54,7 @@ def message_of(tenant: str, provider: str, data: Any, *, headers_of: str | None 
 
 
 def stored(tenant: str, provider: str, key: str, *, keys: MasterKeys = MASTER) -> CredentialStored:
-    sealed = keys.seal(Secret(key), tenant=tenant, provider=provider, nonce=b"n" * 12)
+    sealed = keys.seal(Secret(key), tenant=tenant, provider=provider, nonce=token_bytes(12))
     return CredentialStored(
         tenant=tenant, provider=provider, algorithm="aes-256-gcm",
         master_key_id=sealed.master_key_id, nonce=sealed.nonce, ciphertext=sealed.ciphertext,
@@ -90,6 +95,31 @@ class Desk:
         }
         return headers.get("X-Api-Key") or headers.get("Authorization", "").removeprefix("Bearer ")
 
+    async def attempt(self, tenant: str, number: int) -> AttemptReported:
+        """How an attempt of a tenant ends, on the model of provider ``p``."""
+        wanted = task(attempt=number)
+        envelope = Envelope(
+            id=f"{tenant}-{number}", type=type_name(wanted), source="orchestrator",
+            time=timestamp(0), subject=wanted.collaboration, tenant=tenant, project="default",
+            actor="a", correlation="c",
+        )  # fmt: skip
+        key = task_key(tenant, wanted.collaboration, wanted.path).encode()
+        await self.write(Message(AGENT_TASKS, key, encode(wanted), to_headers(envelope)))
+
+        async def report() -> AttemptReported | None:
+            for record in await LogDesk(self.log).records(COLLABORATION_INBOX):
+                about = from_headers(record.headers)
+                data = decode(about.type, record.value or b"")
+                if isinstance(data, AttemptReported) and (
+                    (about.tenant, data.attempt) == (tenant, number)
+                ):
+                    return data
+            return None
+
+        found = await eventually(report, timeout_s=30, what="a report")
+        assert found is not None
+        return found
+
     async def comes(self, tenant: str, wanted: str, provider: str = "openai") -> None:
         """Wait until a tenant's calls are made with a key: the worker follows the log."""
 
@@ -98,11 +128,11 @@ class Desk:
 
         await eventually(heard, timeout_s=30, what=f"a call with {wanted}")
 
-    async def told(self, tenant: str) -> str:
+    async def told(self, tenant: str, provider: str = "openai") -> str:
         """What a tenant's call fails with, once the worker knows that it has to."""
 
         async def failed() -> str:
-            found = await self.heard(tenant)
+            found = await self.heard(tenant, provider)
             return "" if found.startswith(("env-", "key-")) else found
 
         return await eventually(failed, timeout_s=30, what="a call that fails")
@@ -125,9 +155,9 @@ def run(log: Log, tmp_path: Path) -> Any:
                 by_provider={
                     name: Endpoint(
                         provider=name, dialect=dialect, api_key=Secret(f"env-key-of-{name}"),
-                        base_url=f"{url}/v1" if name == "openai" else url,
+                        base_url=f"{url}/v1" if name in {"openai", "p"} else url,
                     )
-                    for dialect, (name, _, _) in DIALECTS.items()
+                    for name, dialect in PROVIDERS.items()
                 },
                 default_provider="openai",
                 master_keys=master_keys,
@@ -149,9 +179,8 @@ def run(log: Log, tmp_path: Path) -> Any:
     return running
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
-async def test_a_tenants_calls_are_made_with_its_own_key_and_no_others_are(run, dialect) -> None:
-    name, _, _ = DIALECTS[dialect]
+@pytest.mark.parametrize("name", PROVIDERS)
+async def test_a_tenants_calls_are_made_with_its_own_key_and_no_others_are(run, name) -> None:
     async with run() as desk:
         assert await desk.heard("acme", name) == f"env-key-of-{name}"
         await desk.store("acme", name, "key-of-acme")
@@ -163,8 +192,7 @@ async def test_a_tenants_calls_are_made_with_its_own_key_and_no_others_are(run, 
             assert await desk.heard("acme", name) == "key-of-acme"
             assert await desk.heard("other", name) == "key-of-other"
             assert await desk.heard("third", name) == f"env-key-of-{name}"
-        others = {each for each, _, _ in DIALECTS.values()} - {name}
-        for other in others:
+        for other in PROVIDERS.keys() - {name}:
             assert await desk.heard("acme", other) == f"env-key-of-{other}"
 
 
@@ -240,6 +268,39 @@ async def test_a_worker_may_require_that_tenants_bring_their_own(run) -> None:
 async def test_servers_of_this_machine_need_no_key_of_a_tenant(run) -> None:
     async with run(require_tenant_keys=True) as desk:
         assert await desk.heard("acme") == "env-key-of-openai"
+
+
+async def test_a_key_that_a_provider_refuses_closes_the_model_to_nobody_else(run) -> None:
+    """The breaker of a model is the account's: a tenant's bad key is that tenant's trouble."""
+    async with run() as desk:
+        await desk.store("acme", "p", "bad-key")
+        await desk.comes("acme", "bad-key", "p")
+        desk.provider.scripts.append(Script(status=401))
+        first = await desk.attempt("acme", 1)
+        second = await desk.attempt("acme", 2)
+        assert first.fault is not None
+        assert second.fault is not None
+        assert (first.fault.code, second.fault.code) == ("authentication", "authentication")
+        assert "refused us" in second.fault.message
+        assert (await desk.attempt("other", 1)).outcome == "completed"
+        await desk.store("acme", "p", "good-key")
+        await desk.comes("acme", "good-key", "p")
+        assert (await desk.attempt("acme", 3)).outcome == "completed"
+        assert desk.provider.received[-1].headers["Authorization"] == "Bearer good-key"
+
+
+async def test_a_key_that_cannot_be_used_is_the_fault_of_its_attempt(run) -> None:
+    """It says what the operator has to do, costs nothing, and asks nobody."""
+    async with run(master_keys=MasterKeys()) as desk:
+        await desk.store("acme", "p", "key-of-acme")
+        await desk.told("acme", "p")
+        asked = len(desk.provider.received)
+        fault = (await desk.attempt("acme", 1)).fault
+        assert fault is not None
+        assert (fault.code, fault.retryable) == ("authentication", False)
+        assert "the key of tenant acme for p cannot be opened" in fault.message
+        assert "FACILITAIR_MASTER_KEY lacks that: it is not set" in fault.message
+        assert len(desk.provider.received) == asked
 
 
 def test_keys_are_in_no_repr() -> None:
