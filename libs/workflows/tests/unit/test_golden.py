@@ -143,7 +143,7 @@ POLICY_MUTANTS: dict[str, Mutation] = {
     "the round begins at the last": mutation(recovery, "next_round", ("one[0]))", "-one[0]))")),
     "no jitter": mutation(time_limits, "wait_s", ("1 - retry.jitter * share", "1")),
     "other jitter": mutation(time_limits, "wait_s", ('"jitter"', '"jitters"')),
-    "three times larger": mutation(recovery, "larger_limit", ("2 * now, model", "3 * now, model")),
+    "three times larger": mutation(recovery, "larger_limit", ("min(2 * now", "min(3 * now")),
     "a text is not handed on": mutation(
         recovery, "_extended", ("for_state(trouble.answer) if trouble.answer else None", "None")
     ),

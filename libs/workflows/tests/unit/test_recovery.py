@@ -7,7 +7,7 @@ import pytest
 from facilitair_events.definitions import Endings, Output, Retry, Step
 from facilitair_events.requests import Usage
 from facilitair_events.text import inline
-from facilitair_testing.inbox import VERDICT, Inbox, chained, definition, step
+from facilitair_testing.inbox import VERDICT, Inbox, chained, step
 
 JSON = Output(kind="json", json_schema=VERDICT, corrections=1)
 
@@ -265,13 +265,14 @@ def test_larger_is_bounded_too() -> None:
     assert [task.max_output_tokens for task in inbox.tasks] == [None, 20]
 
 
-def test_where_nobody_set_a_limit_it_is_what_was_used() -> None:
-    inbox = Inbox()
-    inbox.request(definition(step("a", endings=Endings(length="larger")), output="a"))
-    used = Usage(input_tokens=9, output_tokens=512)
+@pytest.mark.parametrize(("tokens", "larger"), [(300, 600), (700, 1000), (1000, None)])
+def test_where_nobody_set_a_limit_it_is_what_was_used(tokens: int, larger: int | None) -> None:
+    inbox = started(step("a", endings=Endings(length="larger")))
+    used = Usage(input_tokens=9, output_tokens=tokens)
     inbox.call(inbox.tasks[0], outcome="failed", usage=used, output=None)
     trouble(inbox, "length", text="half")
-    assert inbox.tasks[-1].max_output_tokens == 1024
+    assert inbox.tasks[-1].max_output_tokens == larger
+    assert len(inbox.tasks) == (1 if larger is None else 2)
 
 
 def test_nothing_to_go_on_from_asks_for_a_larger_answer() -> None:

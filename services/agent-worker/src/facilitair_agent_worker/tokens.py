@@ -60,7 +60,7 @@ class AttemptStream:
             self.pending.clear()
             messages += [
                 self._record(text[start : start + MOST_CHARACTERS])
-                for start in range(0, len(text), MOST_CHARACTERS)
+                for start in range(0, len(text) or 1, MOST_CHARACTERS)
             ]
         return messages
 

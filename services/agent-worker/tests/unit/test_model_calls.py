@@ -94,7 +94,7 @@ CASES = {
             mutation(
                 attempts.Attempts, "_report",
                 (REPORT, "pass"),
-                ("outcome=outcome, last=True)", f"outcome=outcome, last=True); {REPORT}"),
+                ("outcome=call.outcome, last=True)", f"outcome=call.outcome, last=True); {REPORT}"),
             ),
         ),
     ),
@@ -133,7 +133,8 @@ CASES = {
         (
             mutation(
                 attempts.Attempts, "_void",
-                ("await self._tools.reports.send(job.key.task, [report], cause", "dict(cause"),
+                ("await self._tools.reports.send(", "nothing("),
+                nothing=lambda *_what, **_named: None,
             ),
         ),
     ),

@@ -114,12 +114,12 @@ def larger_limit(step: StepState, agent: Agent, *, used: int | None) -> int | No
 
     ``used`` is what the call that met its limit took: that was the limit where nobody set one.
     """
-    model = agent.models[step.model_index]
-    limits = (step.max_output_tokens or agent.max_output_tokens, model.max_output_tokens)
-    now = min((limit for limit in limits if limit is not None), default=used)
-    if not now:
+    most = agent.models[step.model_index].max_output_tokens
+    asked = step.max_output_tokens or agent.max_output_tokens or used
+    if not asked:
         return None
-    grown = min(2 * now, model.max_output_tokens or 2 * now)
+    now = asked if most is None else min(asked, most)
+    grown = 2 * now if most is None else min(2 * now, most)
     return grown if grown > now else None
 
 
