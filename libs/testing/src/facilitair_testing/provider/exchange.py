@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from facilitair_llm.simulator.journal import Entry, Journal, Outcome
-from facilitair_testing.provider.scripts import GIANT_BYTES, RETRY_AFTER_S, Script
+from facilitair_testing.provider.scripts import GIANT_BYTES, Script
 from facilitair_testing.provider.speech import Speech
 
 PAGE = b"<html><body>Sign in to the network</body></html>"
@@ -28,7 +28,8 @@ class Exchange:
     """Answers one request as its script says.
 
     The journal has `started` on disk before the first byte leaves, and how it ended before the
-    last one does. `before_break` is waited for before the connection is broken.
+    last one does. `before_break` is waited for before the connection is broken, `on_left` is told
+    how many tokens were written when the client went away.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Exchange:
         entry: Entry,
         journal: Journal,
         before_break: Callable[[], Awaitable[object]],
+        on_left: Callable[[int], None],
     ) -> None:
         self._http = http
         self._speech = speech
@@ -47,13 +49,19 @@ class Exchange:
         self._entry = entry
         self._journal = journal
         self._before_break = before_break
+        self._on_left = on_left
         self._spoken = Spoken()
+        self._broken = False
 
     async def answer(self) -> web.StreamResponse:
         """Answer; a client that goes away early is journalled as `cancelled`."""
         await self._note("started")
         try:
             return await self._answer()
+        except (asyncio.CancelledError, ConnectionError):
+            if not self._broken:
+                self._on_left(self._spoken.tokens)
+            raise
         finally:
             if not self._spoken.ended:
                 await self._end("cancelled")
@@ -81,8 +89,12 @@ class Exchange:
         written = self._speech.write(script)
         stops = script.broken is not None or script.hang == "stream"
         tokens = written.tokens[: script.after] if stops else written.tokens
-        self._spoken.tokens = len(tokens)
-        await self._write(response, b"".join((written.opening, *tokens)))
+        if script.pace_s is None:
+            self._spoken.tokens = len(tokens)
+            await self._write(response, b"".join((written.opening, *tokens)))
+        else:
+            await self._write(response, written.opening)
+            await self._write_paced(response, tokens, pace_s=script.pace_s)
         if script.hang == "stream":
             await self._hang()
         if script.broken is not None:
@@ -92,12 +104,25 @@ class Exchange:
         await self._write(response, written.closing)
         return response
 
+    async def _write_paced(
+        self,
+        response: web.StreamResponse,
+        tokens: tuple[bytes, ...],
+        *,
+        pace_s: float,
+    ) -> None:
+        for token in tokens:
+            self._spoken.tokens += 1
+            await self._write(response, token)
+            await asyncio.sleep(pace_s)
+
     async def _break(self, response: web.StreamResponse) -> None:
         speech, broken = self._speech, self._script.broken
         await self._end("faulted")
         if broken == "cut":
             # What the client has not read yet is lost with the connection.
             await self._before_break()
+            self._broken = True
             if self._http.transport is not None:
                 self._http.transport.abort()
             raise ConnectionResetError
@@ -112,21 +137,24 @@ class Exchange:
         now = datetime.now(UTC)  # noqa: TID251 - a provider has a clock of its own
         forms = {
             "none": None,
-            "seconds": str(RETRY_AFTER_S),
-            "date": format_datetime(now + timedelta(seconds=RETRY_AFTER_S), usegmt=True),
+            "seconds": str(self._script.retry_after_s),
+            "date": format_datetime(
+                now + timedelta(seconds=self._script.retry_after_s), usegmt=True
+            ),
             "absurd": "1e9",
             "unreadable": "soon",
         }
         asked = forms[self._script.retry_after]
         headers = {"Date": format_datetime(now, usegmt=True)}
         headers |= {} if asked is None else {"Retry-After": asked}
+        headers |= self._script.rates
         body = self._speech.error_body(status)
         return web.Response(status=status, headers=headers, body=body, content_type=JSON)
 
     def _headers(self) -> dict[str, str]:
         named = self._speech.request_id_header
         identity = {} if named is None else {named: f"{self._script.answer.id}-request"}
-        return {"Content-Type": self._speech.media_type, **identity}
+        return {"Content-Type": self._speech.media_type, **identity, **self._script.rates}
 
     async def _write(self, response: web.StreamResponse, data: bytes) -> None:
         if self._script.drip_s is None:

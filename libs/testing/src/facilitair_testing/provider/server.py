@@ -32,25 +32,40 @@ class Received(Struct, frozen=True, kw_only=True):
     headers: dict[str, str]
     body: bytes
 
+    @property
+    def model(self) -> str:
+        """The model that was asked for."""
+        return str(orjson.loads(self.body)["model"])
+
+
+class Left(Struct, frozen=True, kw_only=True):
+    """A client went away; `tokens` had been written by then, those that never arrived included."""
+
+    model: str
+    tokens: int
+
 
 class ScriptedProvider:
     """What a test tells the provider, and what it has been asked.
 
-    Each request takes the first of `scripts`; one with `times` stays for as many requests.
-    Without any left, `default` holds.
+    Each request takes the first of its model's scripts in `by_model`, else of `scripts`; one with
+    `times` stays for as many requests. Without any left, `default` holds.
     `url` is the base of every dialect's path. `received` are all requests, in order.
     `before_break` is waited for before a connection is broken: a client whose reading a test
     wants to see to the last token says there that it has read it.
+    `left` are those whose client went away before the end.
     """
 
     def __init__(self, *, url: str = "", journal: Journal) -> None:
         self.url = url
         self.scripts: deque[Script] = deque()
+        self.by_model: dict[str, deque[Script]] = {}
+        self.left: list[Left] = []
         self.default = Script()
         self.received: list[Received] = []
         self.before_break: Callable[[], Awaitable[object]] = partial(asyncio.sleep, 0)
         self._journal = journal
-        self._left = 0
+        self._served: dict[int, int] = {}
 
     async def answer(self, http: web.Request, *, speech: Speech) -> web.StreamResponse:
         """Answer a request of one dialect."""
@@ -58,7 +73,8 @@ class ScriptedProvider:
         self.received.append(
             Received(dialect=speech.dialect, headers=dict(http.headers), body=body)
         )
-        script = self._next_script()
+        model = str(orjson.loads(body)["model"])
+        script = self._next_script(model)
         exchange = Exchange(
             http=http,
             speech=speech,
@@ -66,7 +82,7 @@ class ScriptedProvider:
             entry=Entry(
                 call_id=http.headers.get("X-Facilitair-Call-Id"),
                 tenant=http.headers.get("X-Facilitair-Tenant"),
-                model=str(orjson.loads(body)["model"]),
+                model=model,
                 prompt_sha256=hashlib.sha256(body).hexdigest(),
                 input_tokens=script.answer.usage.input_tokens,
                 output_tokens=0,
@@ -74,16 +90,24 @@ class ScriptedProvider:
             ),
             journal=self._journal,
             before_break=self.before_break,
+            on_left=lambda tokens: self.left.append(Left(model=model, tokens=tokens)),
         )
         return await exchange.answer()
 
-    def _next_script(self) -> Script:
-        if not self.scripts:
+    def requests(self, model: str) -> list[Received]:
+        """All requests for one model, in order."""
+        return [received for received in self.received if received.model == model]
+
+    def _next_script(self, model: str) -> Script:
+        scripts = self.by_model.get(model) or self.scripts
+        if not scripts:
             return self.default
-        script = self.scripts[0]
-        self._left = (self._left or script.times) - 1
-        if self._left == 0:
-            self.scripts.popleft()
+        script = scripts[0]
+        served = self._served.get(id(scripts), 0) + 1
+        if served == script.times:
+            scripts.popleft()
+            served = 0
+        self._served[id(scripts)] = served
         return script
 
 
