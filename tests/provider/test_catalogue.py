@@ -23,7 +23,7 @@ from facilitair_testing.history import judge
 from facilitair_testing.provider.answers import SIXTY, Answer, counted
 from facilitair_testing.provider.claimed import RequestsDifferError, named
 from facilitair_testing.provider.scripts import Script
-from facilitair_testing.provider.troubled_solo import (
+from tests.provider.troubled_solo import (
     OPEN_S,
     PROVIDERS,
     Run,
