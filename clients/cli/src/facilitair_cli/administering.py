@@ -87,8 +87,11 @@ async def activate_logic(version: int, attached: Attachment, *, as_json: bool) -
 
 
 def _logic_line(found: Logic) -> str:
-    newer = "" if found.known <= found.active else f"; the gateway knows up to {found.known}"
-    return f"logic {found.active} is active{newer}"
+    line = f"logic {found.active} is active"
+    if found.known <= found.active:
+        return line
+    advice = f"facilitair logic activate {found.known}"
+    return f"{line}; the gateway knows up to {found.known}: {advice}"
 
 
 def _tenant_line(row: Tenant) -> str:

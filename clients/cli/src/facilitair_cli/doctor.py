@@ -15,10 +15,12 @@ from facilitair_cli.clusters import asked_cluster
 from facilitair_cli.errors import CommandError, StartError
 from facilitair_cli.exits import ExitCode
 from facilitair_cli.fleet.needs import check_port, has_kafka
+from facilitair_cli.locating import locate
 from facilitair_cli.probing import probe
 from facilitair_cli.screens import json_text
 from facilitair_cli.service_settings import read_endpoints, read_settings
 from facilitair_cli.state_folder import STATE_VERSION, StateFolder, check_version
+from facilitair_cli.talking import conversation
 from facilitair_events.layout import definitions_dir, topics_dir
 from facilitair_events.registry import Registry
 from facilitair_llm.catalog import load_models
@@ -56,6 +58,7 @@ async def doctor(folder: StateFolder, *, as_json: bool) -> int:
     findings = [check(folder, environ) for check in _CHECKS]
     findings.append(await cluster(environ))
     findings += await asyncio.to_thread(services, folder)
+    findings += await logic(folder, environ)
     if as_json:
         sys.stdout.write(json_text([msgspec.to_builtins(one) for one in findings]) + "\n")
     else:
@@ -183,6 +186,26 @@ def services(folder: StateFolder) -> list[Finding]:
         else:
             findings.append(Finding(name=name, level="ok", found="live and ready"))
     return findings
+
+
+async def logic(folder: StateFolder, environ: Mapping[str, str]) -> list[Finding]:
+    """The version of the reducer that a running system keeps; nothing where nobody tells."""
+    try:
+        place = locate(environ, folder)
+        if place is None:
+            return []
+        async with conversation(place) as client:
+            told = await client.admin.logic()
+    except CommandError:
+        return []  # its own finding says what is wrong with the gateway, or it is not for us
+    if told.known <= told.active:
+        return [Finding(name="logic", level="ok", found=f"{told.active} is active, the newest")]
+    found = f"{told.active} is active; the gateway knows up to {told.known}"
+    remedy = (
+        "once every orchestrator and agent worker is upgraded:"
+        f" facilitair logic activate {told.known}"
+    )
+    return [Finding(name="logic", level="warn", found=found, remedy=remedy)]
 
 
 async def cluster(_environ: Mapping[str, str]) -> Finding:

@@ -161,7 +161,8 @@ def test_a_creation_whose_answer_says_not_now_is_not_repeated(ask):
 def test_the_version_of_the_reducer_is_shown_and_activated(ask):
     asked, code, told = ask(["logic", "show"], (200, {"active": 1, "known": 2}))
     assert (asked[0][:2], code) == (("GET", "/v1/admin/logic"), ExitCode.DONE)
-    assert told.out == "logic 1 is active; the gateway knows up to 2\n"
+    advice = "facilitair logic activate 2"
+    assert told.out == f"logic 1 is active; the gateway knows up to 2: {advice}\n"
     asked, _, told = ask(["logic", "activate", "2"], (200, {"active": 2, "known": 2}))
     assert asked[0][:3] == ("PUT", "/v1/admin/logic", {"version": 2})
     assert told.out == "logic 2 is active\n"

@@ -1,5 +1,8 @@
 import json
 import os
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -75,3 +78,55 @@ def test_each_line_says_how_it_is(folder, capfd):
     lines = capfd.readouterr().out.splitlines()
     assert {line.split()[0] for line in lines} <= {"ok", "warn"}
     assert {line.split()[1] for line in lines} >= {"python", "disk", "model", "java", "maven"}
+
+
+@contextmanager
+def gateway(status, told):
+    """A gateway that answers every question alike."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            content = json.dumps(told).encode()
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("active", "level", "remedy"), [(1, "warn", "facilitair logic activate 2"), (2, "ok", "")]
+)
+def test_a_newer_logic_is_told(examine, monkeypatch, active, level, remedy):
+    with gateway(200, {"active": active, "known": 2}) as url:
+        monkeypatch.setenv("FACILITAIR_URL", url)
+        _, found = examine()
+    assert found["logic"]["level"] == level
+    assert remedy in found["logic"]["remedy"]
+    assert f"{active} is active" in found["logic"]["found"]
+
+
+def test_nothing_is_told_of_the_logic_by_who_may_not_know_it(examine, monkeypatch):
+    with gateway(403, {"status": 403, "code": "forbidden", "detail": "not for you"}) as url:
+        monkeypatch.setenv("FACILITAIR_URL", url)
+        code, found = examine()
+    assert "logic" not in found
+    assert code == 0
+
+
+def test_nor_without_a_gateway(examine):
+    _, found = examine()
+    assert "logic" not in found

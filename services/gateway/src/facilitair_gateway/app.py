@@ -129,6 +129,7 @@ async def build_app(
                     catalog=catalog,
                     applied=applied,
                     wanted=records_of(documents, models),
+                    newest_logic=KNOWN_LOGIC,
                     producer=producer,
                     hub=hub,
                     authority=authority,

@@ -61,6 +61,7 @@ async def apply(
     applied: Applied,
     producer: Producer,
     now_ms: Callable[[], int],
+    newest_logic: int,
     within_s: float = SHOWN_WITHIN_S,
 ) -> int:
     """Append what the catalog lacks and wait until the view shows it; returns how much that was.
@@ -68,7 +69,7 @@ async def apply(
     Raises ProduceUnknownError, or DefinitionsNotShownError when the view has not shown it in time,
     as when what came back cannot be read; a second try appends only what is missing then.
     """
-    missing = to_apply(catalog, wanted)
+    missing = to_apply(catalog, wanted, newest_logic=newest_logic)
     applied.expect(missing)
     at = timestamp(now_ms())
     messages = [catalog_message(key, record, time=at) for key, record in missing.items()]

@@ -24,7 +24,9 @@ from facilitair_workflows.resolution import ResolutionError, resolve
 
 Catalog = Mapping[str, CatalogRecord]
 
-FIRST_LOGIC: Final = LabelMoved(kind="logic", name="decide", label=ACTIVE, version="1")
+FIRST_LOGIC: Final = 1
+"""What a catalog keeps whose label is missing though others are there."""
+
 LOGIC_KEY: Final = label_key(PLATFORM, kind="logic", name="decide", label=ACTIVE)
 
 
@@ -44,15 +46,21 @@ def records_of(documents: Documents, models: ModelCatalog) -> dict[str, CatalogR
     return records | documents.records()
 
 
-def to_apply(catalog: Catalog, wanted: Catalog) -> dict[str, CatalogRecord]:
+def logic_label(version: int) -> LabelMoved:
+    """The record that makes new collaborations keep a version of ``decide``."""
+    return LabelMoved(kind="logic", name="decide", label=ACTIVE, version=str(version))
+
+
+def to_apply(catalog: Catalog, wanted: Catalog, *, newest_logic: int) -> dict[str, CatalogRecord]:
     """What the catalog lacks of ``wanted``; applied twice, the second time it is empty.
 
     The label of the logic is set once and then an operator's (R9).
+    An empty catalog gets the newest one, and gets it first: nobody runs an older one there.
     """
-    missing = {key: record for key, record in wanted.items() if catalog.get(key) != record}
+    missing: dict[str, CatalogRecord] = {}
     if LOGIC_KEY not in catalog:
-        missing[LOGIC_KEY] = FIRST_LOGIC
-    return missing
+        missing[LOGIC_KEY] = logic_label(FIRST_LOGIC if catalog else newest_logic)
+    return missing | {key: record for key, record in wanted.items() if catalog.get(key) != record}
 
 
 def logic_of(catalog: Catalog) -> int:

@@ -50,6 +50,7 @@ class Collaborators(Struct, frozen=True, kw_only=True):
     catalog: CompactedView[CatalogRecord]
     applied: Applied
     wanted: Catalog
+    newest_logic: int
     producer: Producer
     hub: StreamHub
     authority: Authority
@@ -155,6 +156,7 @@ class Gateway:
                 applied=parts.applied,
                 producer=parts.producer,
                 now_ms=now_ms,
+                newest_logic=parts.newest_logic,
             )
             await parts.hub.wait_started()
             await parts.authority.view.wait_ready()

@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
-from facilitair_events.catalog import LabelMoved
 from facilitair_events.envelope import timestamp
 from facilitair_gateway.applying import catalog_message
-from facilitair_gateway.definitions import FIRST_LOGIC, LOGIC_KEY, version_of
+from facilitair_gateway.definitions import LOGIC_KEY, logic_label, version_of
 from facilitair_gateway.errors import AppendUnknownError, ConflictError
 from facilitair_gateway.principal import Principal
 from facilitair_messaging.errors import ProduceUnknownError
@@ -71,17 +70,11 @@ class LogicSwitch:
             await self._write(version, by=by)
 
     async def _write(self, version: int, *, by: Principal) -> None:
-        label = LabelMoved(
-            kind=FIRST_LOGIC.kind,
-            name=FIRST_LOGIC.name,
-            label=FIRST_LOGIC.label,
-            version=str(version),
-        )
         at = timestamp(self._now_ms())
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._producer.send(
-                    [catalog_message(LOGIC_KEY, label, time=at, actor=by.actor)]
+                    [catalog_message(LOGIC_KEY, logic_label(version), time=at, actor=by.actor)]
                 )
         except (TimeoutError, ProduceUnknownError) as error:
             raise AppendUnknownError(timeout_s=self._timeout_s) from error

@@ -51,7 +51,7 @@ async def _apply(log, *, within_s):
     async with shown(log, applied) as catalog, log.producer() as producer:
         return await apply(
             wanted, catalog=catalog, applied=applied, producer=producer, now_ms=lambda: 0,
-            within_s=within_s,
+            newest_logic=2, within_s=within_s,
         )  # fmt: skip
 
 

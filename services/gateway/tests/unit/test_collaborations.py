@@ -9,6 +9,7 @@ from facilitair_events.ids import collaboration_id
 from facilitair_events.requests import CollaborationRequested
 from facilitair_events.topics import COLLABORATION_INBOX
 from facilitair_testing.eventually import eventually
+from facilitair_workflows.decide import KNOWN_LOGIC
 
 JOB = {"task": "Write a prime checker."}
 
@@ -35,7 +36,7 @@ async def test_i1_what_was_accepted_is_in_the_log_with_its_whole_definition(
     assert isinstance(request, CollaborationRequested)
     assert (request.collaboration, request.project, request.priority) == (ident, "p1", "batch")
     assert request.task.text.v == JOB["task"]
-    assert request.logic == 1
+    assert request.logic == KNOWN_LOGIC
     assert request.stream_start == 0
     assert request.definition.workflow == "code"
     assert set(request.definition.agents) >= {"architect", "coder", "reviewer", "documenter"}

@@ -9,15 +9,16 @@ from facilitair_events.envelope import header
 from facilitair_events.layout import checkout_root
 from facilitair_events.topics import CATALOG
 from facilitair_gateway.definitions import (
-    FIRST_LOGIC,
     LOGIC_KEY,
     active,
+    logic_label,
     logic_of,
     records_of,
     to_apply,
 )
 from facilitair_gateway.errors import LogicUnknownError
 from facilitair_llm.catalog import load_models
+from facilitair_workflows.decide import KNOWN_LOGIC
 from facilitair_workflows.documents import Documents, PromptDocument
 from facilitair_workflows.findings import DefinitionsError
 from facilitair_workflows.loading import load_directory
@@ -77,16 +78,22 @@ async def test_a_changed_file_is_a_new_version_and_a_deleted_one_stays(
     assert (await catalog(stage))[label] == before[label]
 
 
-async def test_r9_the_logic_label_is_set_once_and_then_an_operators(
-    start, stage, tmp_path, files
-) -> None:
+async def test_r9_a_fresh_catalog_starts_at_the_newest_logic(start, stage, tmp_path, files) -> None:
     async with start(tmp_path, definitions=files):
         pass
-    assert (await catalog(stage))[LOGIC_KEY] == FIRST_LOGIC
-    raised = LabelMoved(kind="logic", name="decide", label="active", version="2")
-    assert to_apply({LOGIC_KEY: raised}, {}) == {}
-    assert to_apply({}, {}) == {LOGIC_KEY: FIRST_LOGIC}
-    assert logic_of({LOGIC_KEY: raised}) == 2
+    assert (await catalog(stage))[LOGIC_KEY] == logic_label(KNOWN_LOGIC)
+    [first, *_] = await stage.records(CATALOG)
+    assert first.key.decode() == LOGIC_KEY
+    assert to_apply({}, {}, newest_logic=7) == {LOGIC_KEY: logic_label(7)}
+
+
+def test_r9_the_logic_label_is_set_once_and_then_an_operators() -> None:
+    kept = {LOGIC_KEY: logic_label(1)}
+    assert to_apply(kept, {}, newest_logic=7) == {}
+    prompts = {"coder": PromptDocument(prompt="coder", text="x")}
+    old = Documents(workflows={}, agents={}, prompts=prompts).records()
+    assert to_apply(old, {}, newest_logic=7) == kept
+    assert logic_of({LOGIC_KEY: logic_label(2)}) == 2
     for broken in ({}, {LOGIC_KEY: LabelMoved(kind="logic", name="d", label="a", version="x")}):
         with pytest.raises(LogicUnknownError):
             logic_of(broken)
@@ -151,4 +158,4 @@ def test_the_records_of_the_files_are_the_same_every_time() -> None:
         return records_of(load_directory(checkout_root()), models)
 
     assert read() == read()
-    assert to_apply(read() | {LOGIC_KEY: FIRST_LOGIC}, read()) == {}
+    assert to_apply(read() | {LOGIC_KEY: logic_label(1)}, read(), newest_logic=2) == {}

@@ -19,7 +19,16 @@ def newer(monkeypatch) -> None:
 
 
 @pytest.fixture
-async def upgraded(newer, start, tmp_path):
+async def older(start, tmp_path, monkeypatch) -> None:
+    """A catalog of the time when version 1 was the newest."""
+    with monkeypatch.context() as then:
+        then.setattr(app, "KNOWN_LOGIC", 1)
+        async with start(tmp_path):
+            pass
+
+
+@pytest.fixture
+async def upgraded(older, newer, start, tmp_path):
     async with (
         start(tmp_path, request_timeout_s=0.3) as gateway,
         httpx.AsyncClient(base_url=gateway.url, timeout=60) as client,
@@ -66,8 +75,16 @@ async def test_r9_the_active_version_again_writes_nothing(upgraded, stage) -> No
     assert len(await stage.records(CATALOG)) == before
 
 
+async def test_r9_a_fresh_system_starts_at_the_newest_version(
+    newer, start, tmp_path, stage
+) -> None:
+    async with start(tmp_path) as first, httpx.AsyncClient(base_url=first.url) as http:
+        assert (await http.get(PATH)).json() == {"active": 3, "known": 3}
+        assert await stamped(http, stage) == 3
+
+
 async def test_r9_the_version_is_kept_by_the_log_and_by_gateways_that_start_later(
-    newer, start, tmp_path
+    older, newer, start, tmp_path
 ) -> None:
     async with start(tmp_path) as first, httpx.AsyncClient(base_url=first.url) as http:
         assert (await http.put(PATH, json={"version": 2})).status_code == 200

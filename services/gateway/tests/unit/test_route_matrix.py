@@ -12,6 +12,7 @@ import pytest
 from facilitair_gateway.routes.api import STREAM, build_rest
 from facilitair_gateway.routes.callers import Parts
 from facilitair_gateway.routes.guard import PUBLIC
+from facilitair_workflows.decide import KNOWN_LOGIC
 
 COLLABORATION = "/v1/collaborations/{collaboration}"
 
@@ -49,7 +50,7 @@ ROWS = {
     ("GET", "/v1/admin/keys"): Row("admin", 200),
     ("DELETE", "/v1/admin/keys/{key}"): Row("admin", 404),
     ("GET", "/v1/admin/logic"): Row("admin", 200),
-    ("PUT", "/v1/admin/logic"): Row("admin", 200, {"version": 1}),
+    ("PUT", "/v1/admin/logic"): Row("admin", 200, {"version": KNOWN_LOGIC}),
     ("GET", "/v1/admin/topics"): Row("admin", 200),
     ("POST", "/v1/admin/topics"): Row("admin", 200),
     ("GET", "/v1/admin/dlq"): Row("admin", 200),
