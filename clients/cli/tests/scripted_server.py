@@ -14,8 +14,9 @@ def frame(kind, data, *, offset):
     return f"id: 3-{offset}-{seq}\nevent: {kind}\ndata: {json.dumps(data)}\n\n".encode()
 
 
-def run_of(text="hello", *, end="completed", **more):
+def run_of(text="hello", *, end="completed", partial=None, **more):
     """The stream of a collaboration with one step, up to its end."""
+    part = {} if partial is None else {"partial": partial}
     attempt = {"step": "assistant", "agent": "assistant", "attempt": 1}
     output = {"size": len(text.encode()), "text": {"k": None, "v": text}}
     events = [
@@ -23,7 +24,7 @@ def run_of(text="hello", *, end="completed", **more):
         ("step.scheduled", {"seq": 2, "model": "m", **attempt}),
         ("attempt.started", {"model": "m", **attempt}),
         ("token", {"index": 0, "text": text, **attempt}),
-        ("attempt.completed", {"seq": 3, "output": output, "totals": TOTALS, **attempt}),
+        ("attempt.completed", {"seq": 3, "output": output, "totals": TOTALS, **part, **attempt}),
         (
             f"collaboration.{end}",
             {
@@ -39,7 +40,7 @@ def run_of(text="hello", *, end="completed", **more):
     return [frame(kind, data, offset=10 + place) for place, (kind, data) in enumerate(events)]
 
 
-def described(status="completed"):
+def described(status="completed", *, partial=None):
     return {
         "id": ID,
         "status": status,
@@ -51,6 +52,10 @@ def described(status="completed"):
         "created_at": "2026-01-01T00:00:00Z",
         "updated_at": "2026-01-01T00:00:00Z",
         "last_seq": 4,
+        "steps": [
+            {"path": "assistant", "step": "assistant", "status": "completed"}
+            | ({} if partial is None else {"partial": partial})
+        ],
     }
 
 
@@ -64,6 +69,7 @@ class Script:
         self.problem = None
         self.parts = run_of()
         self.status = "completed"
+        self.partial = None
         self.known = True
         self.models = []
         self.held = None
@@ -87,7 +93,7 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path.endswith("/events"):
             self.answer({"data": events_of(self.server.script.parts), "has_more": False})
         else:
-            self.answer(described(self.server.script.status))
+            self.answer(described(self.server.script.status, partial=self.server.script.partial))
 
     def do_POST(self):
         self.server.script.requests.append(f"POST {self.path}")

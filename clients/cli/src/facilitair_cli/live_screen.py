@@ -14,7 +14,9 @@ from facilitair_cli.wording import (
     end_lines,
     estimated_tokens,
     failure,
+    going_on,
     heading,
+    partly,
     seconds,
     spent,
 )
@@ -76,17 +78,21 @@ class LiveScreen:
         """Print what is settled above the picture, each thing once."""
         line: Text | None = None
         if kind == "attempt.completed":
-            line = _line("✓", "green", text=heading(step))
-            line.append(f"  {spent(step.totals)}" if step.totals else "", style="dim")
+            mark = ("✓", "green") if step.partial is None else ("◐", "yellow")
+            line = _line(*mark, text=heading(step))
+            told = partly(step.partial) + (spent(step.totals) if step.totals else "")
+            line.append(f"  {told}", style="dim")
         elif kind in {"attempt.failed", "attempt.unknown"}:
             line = _line("✗", "red", text=f"{heading(step)}  {failure(step)}")
+        elif kind == "step.scheduled" and (why := going_on(step)) is not None:
+            line = _line("→", "yellow", text=why)
         elif kind == "step.skipped":
             line = _line("-", "dim", text=harmless(f"{step.path} skipped"))
         elif kind == "step.started":
             line = _line("↻", "cyan", text=harmless(f"{step.path} round {step.iteration}"))
-        told = (step.path, step.attempt or step.iteration, kind)
-        if line is not None and told not in self._told:
-            self._told.add(told)
+        once = (step.path, step.attempt or step.iteration, kind)
+        if line is not None and once not in self._told:
+            self._told.add(once)
             self._print(line)
 
     def _print(self, line: Text) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol, TextIO
 
 from facilitair_cli.terminal_text import harmless
-from facilitair_cli.wording import end_lines, failure, heading, spent, summary
+from facilitair_cli.wording import end_lines, failure, going_on, heading, partly, spent, summary
 from facilitair_client import Event, StepTranscript, Submitted, Transcript
 
 
@@ -92,7 +92,8 @@ class PlainScreen:
             if event.data["attempt"] == step.attempt:
                 self._token(step, event.data["text"])
         elif event.kind in {"attempt.started", "attempt.reset"}:
-            self._begin(step, again=event.kind == "attempt.reset")
+            again = ": goes on" if step.reason == "continue" else ": starts over"
+            self._begin(step, how=again if event.kind == "attempt.reset" else "")
         else:
             self._told(event, step)
 
@@ -112,9 +113,9 @@ class PlainScreen:
         if files:
             self._say(f"files: {', '.join(files)}")
 
-    def _begin(self, step: StepTranscript, *, again: bool = False) -> None:
+    def _begin(self, step: StepTranscript, *, how: str = "") -> None:
         self._open = self._last = step.path
-        self._say(f"--- {heading(step)}{': starts over' if again else ''} ---")
+        self._say(f"--- {heading(step)}{how} ---")
 
     def _token(self, step: StepTranscript, text: str) -> None:
         if self._open != step.path:
@@ -123,11 +124,13 @@ class PlainScreen:
 
     def _told(self, event: Event, step: StepTranscript) -> None:
         if event.kind == "attempt.completed" and step.totals is not None:
-            self._say(f"--- {heading(step)}: {spent(step.totals)} ---")
+            self._say(f"--- {heading(step)}: {partly(step.partial)}{spent(step.totals)} ---")
             self._open = None
         elif event.kind in {"attempt.failed", "attempt.unknown"}:
             self._say(f"--- {heading(step)} failed: {failure(step)} ---")
             self._open = None
+        elif event.kind == "step.scheduled" and (told := going_on(step)) is not None:
+            self._say(f"--- {told} ---")
         elif event.kind == "step.skipped":
             self._say(f"--- {harmless(step.path)}: skipped ---")
         elif event.kind == "step.started":

@@ -10,7 +10,7 @@ from facilitair_cli.attaching import Attachment
 from facilitair_cli.errors import NotFoundError
 from facilitair_cli.exits import ExitCode
 from facilitair_cli.locating import located
-from facilitair_cli.screens import json_text
+from facilitair_cli.screens import json_text, note
 from facilitair_cli.state_folder import StateFolder
 from facilitair_cli.talking import ask, conversation
 from facilitair_cli.terminal_text import harmless, one_line
@@ -84,8 +84,11 @@ async def _step(
             "agent": found.agent,
             "attempt": found.attempt,
             "simulated": found.simulated,
+            "partial": found.partial,
             "text": found.text,
         }
+    if found.partial is not None:
+        note(f"{found.path}: this answer is not whole ({found.partial})")
     text = harmless(found.text) if sys.stdout.isatty() else found.text
     return text if text.endswith("\n") else text + "\n"
 
@@ -109,6 +112,8 @@ def _step_text(step: Step) -> str:
     parts = [f"  {step.path:<{_NAME_WIDTH}} {step.status:<10}"]
     if step.agent and step.attempt:
         parts.append(f"attempt {step.attempt}")
+    if step.partial is not None:
+        parts.append(f"partial ({step.partial})")
     if step.totals.calls:
         parts.append(spent(step.totals))
     if step.fault is not None:

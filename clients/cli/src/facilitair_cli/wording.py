@@ -53,6 +53,24 @@ def heading(step: StepTranscript) -> str:
     return harmless(f"{step.agent or step.path} ({', '.join(parts)})")
 
 
+def going_on(step: StepTranscript) -> str | None:
+    """What the next attempt does about the one before; null where that was told already."""
+    asked = f"{step.provider}/{step.model}" if step.provider else f"{step.model}"
+    told = {
+        "fallback": f"asks {asked} instead",
+        "continue": "is asked to go on from there",
+        "larger": "is asked again, for a longer answer",
+        "correction": "is told what was wrong, and answers again",
+        "lost": "is asked again",
+    }.get(step.reason or "")
+    return None if told is None else harmless(f"{heading(step)} {told}")
+
+
+def partly(code: str | None) -> str:
+    """The mark of an answer that is not whole."""
+    return "" if code is None else harmless(f"partial ({code}), ")
+
+
 def failure(step: StepTranscript) -> str:
     """Why an attempt did not answer, and when the next one begins."""
     why = fault_text(step.fault) if step.fault else "its worker went silent"
@@ -75,6 +93,10 @@ def end_lines(transcript: Transcript) -> list[str]:
         calls = "call" if transcript.totals.calls == 1 else "calls"
         first += f": {transcript.totals.calls} {calls}, {spent(transcript.totals)}"
     lines.append(first)
+    if transcript.partial_steps:
+        steps = (transcript.steps.get(path) for path in transcript.partial_steps)
+        named = ", ".join(f"{step.path} ({step.partial})" for step in steps if step is not None)
+        lines.append(harmless(f"partial: {named}"))
     if transcript.failed_step:
         lines.append(harmless(f"step: {transcript.failed_step}"))
     if transcript.reason:
@@ -96,6 +118,7 @@ def summary(transcript: Transcript, *, files: Sequence[str]) -> dict[str, Any]:
         "tokens": {"input": totals.usage.input_tokens, "output": totals.usage.output_tokens},
         "calls": totals.calls,
         "cost_usd": None if totals.cost_usd is None else f"{totals.cost_usd:f}",
+        "partial_steps": list(transcript.partial_steps),
         "simulated": transcript.simulated,
         "duration_ms": transcript.duration_ms,
         "faults": [{"code": f.code, "message": f.message} for f in transcript.faults],

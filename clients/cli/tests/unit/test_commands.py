@@ -148,6 +148,18 @@ def test_a_step_is_shown_as_it_is(script, capsys):
     assert lines(capsys)[0]["text"] == "the text"
 
 
+def test_a_part_is_marked_wherever_it_is_shown(script, capsys):
+    script.parts, script.partial = run_of("half of", partial="length"), "length"
+    assert run_command(["show", ID]) == ExitCode.DONE
+    assert "partial (length)" in capsys.readouterr().out
+    assert run_command(["show", ID, "--step", "assistant"]) == ExitCode.DONE
+    told = capsys.readouterr()
+    assert told.out == "half of\n"
+    assert "not whole (length)" in told.err
+    assert run_command(["show", ID, "--step", "assistant", "--json"]) == ExitCode.DONE
+    assert lines(capsys)[0]["partial"] == "length"
+
+
 def test_a_step_that_is_not_there_names_those_that_are(script, capsys):
     assert run_command(["show", ID, "--step", "nobody"]) == ExitCode.FAILED
     assert "there are: assistant" in capsys.readouterr().err

@@ -182,3 +182,63 @@ def test_the_live_picture_tells_when_the_next_attempt_begins():
     failed = {"seq": 3, "fault": fault, "totals": {}, "step": "coder", "agent": "coder"}
     told = live([*story()[:3], Event(None, "attempt.failed", {**failed, "attempt": 1, **WAITS})])
     assert "later (rate_limited); tries again in 2.5 s" in told
+
+
+def recovered():
+    """A model that is overloaded, another one that meets its limit, and what there is then."""
+    at = {"step": "coder", "agent": "coder"}
+    fault = {"code": "overloaded", "message": "busy"}
+    limit = {"code": "length", "message": "the limit"}
+    again = {"model": "n", "provider": "q"}
+    output = {"size": 7, "text": {"k": None, "v": "one two"}}
+    done = {"output": output, "partial": "length", "totals": TOTALS}
+    end = {"step": "coder", "partial_steps": ["coder"], "totals": TOTALS}
+    events = [
+        ("collaboration.accepted", {"collaboration": "c1", "workflow": "w"}),
+        ("step.scheduled", at | {"attempt": 1, "model": "m", "provider": "p"}),
+        ("attempt.failed", at | {"attempt": 1, "fault": fault, "totals": TOTALS}),
+        ("step.scheduled", at | again | {"attempt": 2, "reason": "fallback"}),
+        ("attempt.reset", at | {"attempt": 2, "model": "n"}),
+        ("token", at | {"attempt": 2, "index": 0, "text": "one "}),
+        ("attempt.failed", at | {"attempt": 2, "fault": limit, "totals": TOTALS}),
+        ("step.scheduled", at | again | {"attempt": 3, "reason": "continue"}),
+        ("attempt.reset", at | {"attempt": 3, "model": "n"}),
+        ("token", at | {"attempt": 3, "index": 0, "text": "one two"}),
+        ("attempt.completed", at | done | {"attempt": 3}),
+        ("step.completed", at | {"attempt": 3, "partial": "length"}),
+        ("collaboration.completed", end | {"collaboration": "c1"}),
+    ]
+    found, seq = [], 0
+    for number, (kind, data) in enumerate(events):
+        seq += kind not in ("token", "attempt.reset")
+        about = data if kind in ("token", "attempt.reset") else data | {"seq": seq}
+        found.append(Event(f"0-{number}-{seq}", kind, about))
+    return found
+
+
+def test_plain_lines_tell_each_way_on_and_mark_a_part():
+    lines = [line for line in plain(recovered()).splitlines() if line.startswith(("---", "part"))]
+    assert lines == [
+        "--- coder (attempt 1) failed: busy (overloaded) ---",
+        "--- coder (attempt 2) asks q/n instead ---",
+        "--- coder (attempt 2): starts over ---",
+        "--- coder (attempt 2) failed: the limit (length) ---",
+        "--- coder (attempt 3) is asked to go on from there ---",
+        "--- coder (attempt 3): goes on ---",
+        "--- coder (attempt 3): partial (length), 5 tokens in, 1,234 out, $0.50 ---",
+        "partial: coder (length)",
+    ]
+
+
+def test_the_live_picture_tells_them_too():
+    text = live(recovered())
+    assert "→ coder (attempt 2) asks q/n instead" in text
+    assert "→ coder (attempt 3) is asked to go on from there" in text
+    assert "◐ coder (attempt 3)  partial (length), 5 tokens in" in text
+    assert "partial: coder (length)" in text
+
+
+def test_the_summary_names_the_parts():
+    out = io.StringIO()
+    played(JsonScreen(out), recovered())
+    assert json.loads(out.getvalue().splitlines()[-1])["data"]["partial_steps"] == ["coder"]

@@ -79,7 +79,10 @@ class Fault(Struct, frozen=True, kw_only=True):
 
 
 class Step(Struct, frozen=True, kw_only=True):
-    """A step of a collaboration; ``path`` carries iteration numbers, ``step`` is its id."""
+    """A step of a collaboration; ``path`` carries iteration numbers, ``step`` is its id.
+
+    ``partial`` is the code of what left its answer unfinished; null for a whole one.
+    """
 
     path: str
     step: str
@@ -90,6 +93,7 @@ class Step(Struct, frozen=True, kw_only=True):
     totals: Totals = Totals()
     output: Text | None = None
     fault: Fault | None = None
+    partial: str | None = None
 
 
 class Collaboration(Struct, frozen=True, kw_only=True):

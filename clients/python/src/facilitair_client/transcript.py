@@ -17,7 +17,10 @@ class StepTranscript:
     """One step path. ``attempt`` is the latest; ``written`` are its chunks so far.
 
     ``status`` is one of scheduled, running, completed, failed, skipped, retrying, stopped.
-    ``retry_in_s`` is how long a failed attempt waits for the next one; null where none follows.
+    ``retry_in_s`` is how long a failed attempt waits for the next one; null where none waits.
+    ``reason`` is why the latest attempt is made: first, retry, fallback, continue, larger,
+    correction or lost.
+    ``partial`` is the code of what left the step's answer unfinished; null for a whole one.
     """
 
     def __init__(self, path: str) -> None:
@@ -27,6 +30,8 @@ class StepTranscript:
         self.status = "scheduled"
         self.reason: str | None = None
         self.model: str | None = None
+        self.provider: str | None = None
+        self.partial: str | None = None
         self.simulated = False
         self.iteration = 0
         self.totals: Totals | None = None
@@ -60,6 +65,7 @@ class StepTranscript:
             self.fault = None
             self.retry_in_s = None
             self.totals = None
+            self.partial = None
 
 
 class Transcript:
@@ -79,6 +85,7 @@ class Transcript:
         self.faults: tuple[Fault, ...] = ()
         self.failed_step: str | None = None
         self.result_step: str | None = None
+        self.partial_steps: tuple[str, ...] = ()
         self.reason: str | None = None
         self._seen = Seen()
 
@@ -149,6 +156,7 @@ class Transcript:
         self.faults = (fault,) if fault else refused
         if what == "completed":
             self.result_step = data.get("step")
+            self.partial_steps = tuple(data.get("partial_steps", ()))
         else:
             self.failed_step = data.get("step")
         reason = _as(data.get("reason"), PersonalText)
@@ -189,6 +197,7 @@ def _attempt_ended(step: StepTranscript, what: str, *, data: dict[str, Any]) -> 
     if what == "completed":
         step.output = _as(data.get("output"), Text)
         step.model = data.get("model") or step.model
+        step.partial = data.get("partial")
         step.status = "completed"
     elif what == "failed":
         step.fault = _as(data.get("fault"), Fault)
@@ -206,7 +215,8 @@ def _step_changed(step: StepTranscript, what: str, *, data: dict[str, Any]) -> N
     if what == "scheduled":
         step.begin(data["attempt"])
         step.model = data.get("model")
-        step.reason = data.get("reason")
+        step.provider = data.get("provider")
+        step.reason = data.get("reason", "first")
         step.status = "scheduled"
     elif what == "started":
         step.iteration = data.get("iteration", 0)

@@ -181,3 +181,33 @@ def test_r31_every_token_of_the_final_attempt_once_in_order_whatever_is_repeated
     repeated = [event for drop in sorted(drops) for event in STORY[:drop]] + STORY
     transcript = Transcript.of(repeated)
     assert "".join(transcript.steps["coder"].written) == "abc" == transcript.result
+
+
+def test_a_fallback_a_continuation_and_a_part_are_told():
+    story = Story().attempt("code", 1, [])
+    fault = {"code": "overloaded", "message": "busy"}
+    at = {"step": "code", "agent": "coder"}
+    story.numbered("attempt.failed", **at, attempt=1, fault=fault, totals=TOTALS)
+    story.numbered("step.scheduled", **at, attempt=2, model="n", provider="q", reason="fallback")
+    step = Transcript.of(story.events).steps["code"]
+    assert (step.status, step.reason, step.model, step.provider) == (
+        "scheduled", "fallback", "n", "q",
+    )  # fmt: skip
+    assert (step.fault, step.partial) == (None, None)
+    output = {"size": 4, "text": {"k": None, "v": "half"}}
+    story.numbered(
+        "attempt.completed", **at, attempt=2, output=output, totals=TOTALS, partial="length"
+    )
+    story.numbered("step.completed", **at, attempt=2, partial="length")
+    story.numbered(
+        "collaboration.completed", step="code", attempt=2, partial_steps=["code"], totals=TOTALS
+    )
+    told = Transcript.of(story.events)
+    assert (told.result, told.partial_steps) == ("half", ("code",))
+    assert told.steps["code"].partial == "length"
+
+
+def test_a_whole_answer_after_a_part_is_not_marked():
+    whole = {"size": 5, "text": {"k": None, "v": "whole"}}
+    told = Transcript.of(Story().attempt("code", 1, ["whole"], output=whole).events)
+    assert (told.steps["code"].partial, told.partial_steps) == (None, ())
