@@ -53,7 +53,7 @@ def test_an_environment_is_made_once_for_each_lock(monkeypatch, tmp_path):
             assert "--require-hashes" in command
         return subprocess.CompletedProcess(command, 0)
 
-    monkeypatch.setattr(environment.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     lock = tmp_path / "some.lock"
     lock.write_text(f"x==1 --hash=sha256:{DIGEST}")
     python = environment.peer_python("some")
