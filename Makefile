@@ -64,19 +64,20 @@ fleet-down: ready ## Stop what `fleet` started
 	@$(BIN)/facilitair down
 
 test: lint schemas-check ## Everything that can run here; with CI=true a skipped test is a failure
-	@$(BIN)/pytest -m 'not chaos' -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+	@$(BIN)/pytest -m 'not chaos' -n $(TEST_PROCESSES) --dist loadfile
 
 chaos: ready ## The crash table, then seeds of faults for hours (resumable): SEEDS=1-20
 	@mkdir -p .facilitair/chaos; failed=0; \
 	$(BIN)/pytest tests/crash tests/chaos --crash-table .facilitair/chaos/crash-table.json || failed=1; \
-	$(BIN)/pytest -m chaos tests/e2e tests/poison || failed=1; \
+	$(BIN)/pytest -m chaos tests/e2e tests/poison libs/messaging || failed=1; \
+	$(BIN)/pytest -m 'not integration' --hypothesis-profile search || failed=1; \
 	$(BIN)/python -m facilitair_testing.chaos --system solo --load L0 --seeds "$$SEEDS" || failed=1; \
 	$(BIN)/python -m facilitair_testing.chaos --system kafka --load L1 --seeds "$$SEEDS" || failed=1; \
 	$(BIN)/python -m tools.reliability || failed=1; \
 	exit "$$failed"
 
 test-unit: ready ## Tests that start no processes (goal: one minute)
-	@$(BIN)/pytest -m 'not integration'
+	@$(BIN)/pytest -m 'not integration and not chaos' -n $(TEST_PROCESSES) --dist loadfile
 
 lint: ready ## ruff, its formatter, mypy strict and the import contracts
 	@$(BIN)/ruff check --quiet .

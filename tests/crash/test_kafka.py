@@ -13,7 +13,7 @@ from facilitair_testing.crash_victims import MemberVictim
 from facilitair_testing.history import Violation
 from facilitair_testing.service_processes import ServiceProcesses, create_topics
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 
 class Fleet:

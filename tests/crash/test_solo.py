@@ -6,7 +6,7 @@ from facilitair_testing.crash_cells import run_cell
 from facilitair_testing.crash_table import SERVICES, Cell, cells, twice
 from facilitair_testing.crash_victims import SoloVictim
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 
 @pytest.mark.parametrize("cell", cells(*SERVICES, n=2), ids=str)

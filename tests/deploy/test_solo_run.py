@@ -8,7 +8,7 @@ import pytest
 
 from facilitair_testing.eventually import eventually
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(400)]
 
 # Not one of ours: the settings refuse names of ours that they do not know.
 MARK = "TEST_MARKED_PROCESS"

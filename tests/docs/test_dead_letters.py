@@ -131,7 +131,7 @@ def absent(shown, text):
 
 @pytest.mark.integration
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
 async def test_every_command_of_the_page_does_what_the_page_says(tmp_path):
     home = tmp_path / "home"
     await poison(home)

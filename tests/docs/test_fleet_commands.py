@@ -39,7 +39,7 @@ def all_ready(text):
 
 @pytest.mark.integration
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
 async def test_a_fleet_is_started_used_and_stopped_as_the_readme_says(ready_clone, open_terminal):
     require_kafka()
     page = section((ready_clone / "README.md").read_text(), "A fleet")

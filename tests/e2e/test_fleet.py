@@ -15,7 +15,7 @@ from facilitair_client.transcript import Transcript
 from facilitair_testing.eventually import eventually
 from facilitair_testing.fleet import FleetProcess
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 SERVICES = ("orchestrator", "agent-worker", "gateway")
 TASK = "Write a function that counts the vowels of a word, with tests"

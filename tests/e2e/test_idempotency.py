@@ -14,7 +14,7 @@ from facilitair_client.client import Facilitair
 from facilitair_testing.eventually import eventually
 from facilitair_testing.fleet import FleetProcess
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 PATH = "/v1/collaborations"
 JOB = {"task": "Count the vowels of a word", "workflow": "answer"}

@@ -24,7 +24,7 @@ from facilitair_testing.eventually import eventually
 from facilitair_testing.fleet import require_kafka
 from facilitair_testing.permissions import ALL, CLUSTER, SETTINGS, Authority, Permission
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 SERVICES = ("agent-worker", "gateway", "orchestrator")
 APPLIER = "applier"

@@ -14,7 +14,7 @@ from facilitair_testing.provider.scripts import Script
 from facilitair_testing.provider.server import ScriptedProvider, scripted_provider
 from facilitair_testing.solo import SoloProcess
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 SAID = Answer(tokens=counted(12), usage=Usage(input_tokens=40, output_tokens=12))
 KEY = "sk-test-0123456789"

@@ -25,7 +25,7 @@ from facilitair_testing.service_processes import ServiceProcesses, create_topics
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.integration,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(400),
 ]
 
 MEMBERS = ("orchestrator-0", "agent-worker-0", "gateway-0")

@@ -29,7 +29,7 @@ from facilitair_native.kafka import KafkaServer
 from facilitair_testing.eventually import eventually
 from facilitair_testing.groups import group_members
 
-pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.timeout(400)]
 
 KEYS = 6_000
 BATCH = 500

@@ -34,7 +34,7 @@ from facilitair_testing.eventually import eventually
 from facilitair_testing.groups import group_members
 from facilitair_testing.service_processes import ServiceProcesses, create_topics
 
-pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.timeout(400)]
 
 PATIENCE_S = 120.0
 # What SIGSTOP does at the worst moment: a snapshot is made and not yet sent.

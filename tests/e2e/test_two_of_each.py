@@ -31,7 +31,7 @@ from facilitair_testing.eventually import eventually
 from facilitair_testing.fleet import FleetProcess
 from facilitair_testing.groups import GroupMember, group_members
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 TASK = "Say what the log is"
 GO_ON_S = 5.0

@@ -23,7 +23,7 @@ from services.gateway.tests.watching import (
     watching,
 )
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 System = SoloProcess | FleetSystem
 TASK = "Write a function that reverses a list, with tests"

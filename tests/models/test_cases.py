@@ -73,7 +73,7 @@ def collected() -> set[str]:
     return set(done.stdout.splitlines())
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 def test_every_case_has_its_tests_or_says_what_it_waits_for(collected: set[str]) -> None:
     assert list(faults(TABLE, names=NAMES, collected=collected)) == []
 

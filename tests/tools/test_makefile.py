@@ -122,21 +122,22 @@ def recorded(checkout):
 def test_chaos_runs_the_crash_table_then_both_systems_then_writes_the_page(checkout, recorded):
     recorded()
     assert make(checkout, "chaos", "SEEDS=3-5").returncode == 0
-    crash, marked, solo, kafka, page = (checkout / "calls").read_text().splitlines()
+    crash, marked, search, solo, kafka, page = (checkout / "calls").read_text().splitlines()
     assert crash.startswith("pytest tests/crash tests/chaos --crash-table .facilitair/chaos/")
-    assert marked == "pytest -m chaos tests/e2e tests/poison"
+    assert marked == "pytest -m chaos tests/e2e tests/poison libs/messaging"
+    assert search == "pytest -m not integration --hypothesis-profile search"
     assert solo.endswith("chaos --system solo --load L0 --seeds 3-5")
     assert kafka.endswith("chaos --system kafka --load L1 --seeds 3-5")
     assert page == "python -m tools.reliability"
 
 
 @pytest.mark.parametrize(
-    "failing", ["pytest", "-m chaos", "--system solo", "--system kafka", "tools"]
+    "failing", ["pytest", "-m chaos", "search", "--system solo", "--system kafka", "tools"]
 )
 def test_chaos_goes_on_after_a_failure_and_fails(checkout, recorded, failing):
     recorded(failing="tests/crash" if failing == "pytest" else failing)
     assert make(checkout, "chaos").returncode != 0
-    assert len((checkout / "calls").read_text().splitlines()) == 5
+    assert len((checkout / "calls").read_text().splitlines()) == 6
 
 
 def test_a_failing_program_fails_the_target(checkout):

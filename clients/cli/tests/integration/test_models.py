@@ -11,7 +11,7 @@ from facilitair_testing.provider.answers import Answer, counted
 from facilitair_testing.provider.scripts import Script
 from facilitair_testing.provider.server import scripted_provider
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 SAID = Answer(tokens=counted(2), usage=Usage(input_tokens=1_000_000, output_tokens=0))
 KEY = "sk-test-0123456789"

@@ -16,7 +16,7 @@ from facilitair_native.ports import free_ports
 from facilitair_testing.bounded import at_most
 from facilitair_testing.topics import topic_spec
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 SPEC = topic_spec("secured", partitions=2)
 TOPICS = {SPEC.name: SPEC}

@@ -18,7 +18,7 @@ from facilitair_testing.bounded import SLACK_S, at_most
 from facilitair_testing.eventually import eventually
 from facilitair_testing.topics import topic_spec
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(400)]
 
 TIMING = Timing.for_tests()
 KEYS = [b"key-%d" % n for n in range(50)]

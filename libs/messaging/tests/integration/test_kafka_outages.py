@@ -13,7 +13,7 @@ from facilitair_testing.bounded import SLACK_S, at_most
 from facilitair_testing.eventually import eventually
 from facilitair_testing.topics import topic_spec
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(400)]
 
 TIMING = Timing(session_s=6.0, heartbeat_s=0.2, produce_s=3.0, commit_s=2.0)
 

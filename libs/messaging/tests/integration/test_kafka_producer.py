@@ -24,7 +24,7 @@ from facilitair_messaging.ports import Message, TopicPartition
 from facilitair_testing.bounded import SLACK_S, at_most
 from facilitair_testing.topics import topic_spec
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 TIMING = Timing(session_s=6.0, produce_s=2.0)
 

@@ -21,7 +21,7 @@ from facilitair_native.ports import HOST, free_ports, is_taken
 from facilitair_native.processes import ServerProcess, tail
 from facilitair_native.programs import find_java
 
-READY_S: Final = 60.0
+READY_S: Final = 120.0
 STOP_S: Final = 15.0
 
 _FORMAT_S: Final = 60.0

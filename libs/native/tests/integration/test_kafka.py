@@ -12,7 +12,7 @@ from facilitair_native.kafka_probe import answers
 from facilitair_native.servers import Server
 from facilitair_testing.eventually import eventually
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 QUICK = ("-XX:TieredStopAtLevel=1",)
 

@@ -13,7 +13,7 @@ from libs.runtime.tests import histories, ledger
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(400),
     # Old code ends in the middle of connecting; the library forgets the socket it was opening.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

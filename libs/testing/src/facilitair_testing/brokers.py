@@ -13,6 +13,7 @@ GIVEN: Final = "KAFKA_BOOTSTRAP_SERVERS"
 
 # Half the start-up time of a JVM that lives for minutes.
 _QUICK_START: Final = ("-XX:TieredStopAtLevel=1",)
+_READY_S: Final = 180.0
 # Compaction at once instead of after 15 s, so that tests of it end.
 _SETTINGS: Final = {"log.cleaner.backoff.ms": "50", "log.cleaner.min.cleanable.ratio": "0.0"}
 
@@ -65,4 +66,4 @@ def _start(server: KafkaServer) -> None:
         server.start()
     except MissingProgramError as error:
         pytest.skip(str(error))
-    server.wait_ready()
+    server.wait_ready(timeout_s=_READY_S)

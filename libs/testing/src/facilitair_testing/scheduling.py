@@ -30,10 +30,20 @@ _SHARING: Final = (
 )
 """Files that share what lives as long as a process of tests: each process would start its own."""
 
+_ALONE: Final = ("test_own_cluster", "test_refused_records", "test_histories", "test_providers")
+"""Files of such a folder that have a server of their own."""
+
+_SOLO: Final = "[solo"
+"""So begin the parameters of a test that needs no fleet."""
+
 
 def scope_of(nodeid: str) -> str:
     """The tests that stay together: a file, or all files that share a server."""
-    file = nodeid.split("::", 1)[0]
+    file, _, test = nodeid.partition("::")
+    if _SOLO in test:
+        return file + _SOLO
+    if Path(file).stem in _ALONE:
+        return file
     return next((name for name, files in _SHARING if file.startswith(files)), file)
 
 

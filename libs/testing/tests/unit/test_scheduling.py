@@ -25,6 +25,13 @@ def test_files_that_share_a_server_stay_together_and_others_alone():
     )
 
 
+def test_what_needs_no_fleet_runs_elsewhere():
+    assert scope_of("tests/e2e/test_kill.py::test_a[solo-x]") != scope_of(
+        "tests/e2e/test_kill.py::test_a[fleet-x]"
+    )
+    assert scope_of("tests/e2e/test_own_cluster.py::test_a") == "tests/e2e/test_own_cluster.py"
+
+
 def test_what_was_never_weighed_is_early_when_it_may_start_processes():
     assert weight_of("a.py", {"a.py": 3.5}) == 3.5
     assert weight_of("libs/x/tests/integration/test_a.py", {}) == UNKNOWN_S
@@ -43,7 +50,7 @@ def test_weights_are_sums_of_a_scope_without_what_is_quick():
 def test_the_weights_of_this_repository_are_of_scopes_that_exist():
     root = checkout_root()
     files = {str(path.relative_to(root)) for path in root.glob("**/tests/**/test_*.py")}
-    scopes = {scope_of(file) for file in files}
+    scopes = {scope_of(f"{file}::t{kind}") for file in files for kind in ("", "[solo]")}
     assert read_weights(root).keys() <= scopes
 
 

@@ -1,7 +1,8 @@
 """The application: FastAPI for the API, and the raw handlers for streams and sockets beside it."""
 
 import re
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 from fastapi import FastAPI, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -68,12 +69,15 @@ def build_rest(parts: Parts) -> FastAPI:
     app.include_router(logic.router)
     app.include_router(dead_letters.router)
     problems.install(app)
-    document = describe_api(app)
     channels = asyncapi_file().read_bytes()
+
+    @cache
+    def document() -> dict[str, Any]:
+        return describe_api(app)
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi() -> Response:
-        return json_response(document)
+        return json_response(document())
 
     @app.get("/asyncapi.json", include_in_schema=False)
     async def asyncapi() -> Response:
@@ -81,6 +85,6 @@ def build_rest(parts: Parts) -> FastAPI:
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
-        return Response(docs_page(document), media_type="text/html; charset=utf-8")
+        return Response(docs_page(document()), media_type="text/html; charset=utf-8")
 
     return app
