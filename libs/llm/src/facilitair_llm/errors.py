@@ -66,9 +66,13 @@ class ProviderError(LlmError):
         super().__init__(self._told())
 
     def hide(self, secret: Secret) -> None:
-        """Take a credential out of the message, which may quote what the provider was sent."""
+        """Take a credential out of the message, which may quote what the provider was sent.
+
+        What led to the error is forgotten: a broken header or document is quoted there as it came.
+        """
         self.message = secret.hidden_in(self.message)
         self.args = (self._told(),)
+        self.__cause__ = self.__context__ = None
 
     def _told(self) -> str:
         where = "" if self.status is None else f" (HTTP {self.status})"
