@@ -5,27 +5,25 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
-from msgspec import Struct
 
 from facilitair_cli.announcements import find
 from facilitair_cli.clusters import asked_cluster
+from facilitair_cli.doctor_models import agent_models, default_model
 from facilitair_cli.errors import CommandError, StartError
 from facilitair_cli.exits import ExitCode
+from facilitair_cli.finding import Finding
 from facilitair_cli.fleet.needs import check_port, has_kafka
 from facilitair_cli.locating import locate
 from facilitair_cli.probing import probe
 from facilitair_cli.screens import json_text
-from facilitair_cli.service_settings import read_endpoints, read_settings
+from facilitair_cli.service_settings import read_settings
 from facilitair_cli.state_folder import STATE_VERSION, StateFolder, check_version
 from facilitair_cli.talking import conversation
-from facilitair_events.layout import definitions_dir, topics_dir
+from facilitair_events.layout import topics_dir
 from facilitair_events.registry import Registry
-from facilitair_llm.catalog import load_models
-from facilitair_llm.endpoints import needs_simulator, resolve_default_model
-from facilitair_llm.errors import EndpointsError
 from facilitair_messaging.errors import MessagingError
 from facilitair_native.errors import MissingProgramError
 from facilitair_native.programs import find_java, find_maven
@@ -33,29 +31,17 @@ from facilitair_runtime.cluster import ClusterSettings
 from facilitair_runtime.errors import SettingsError
 from facilitair_runtime.settings import read
 
-Level = Literal["ok", "warn", "fail"]
-
 _PYTHON: Final = (3, 11)
 _MIB: Final = 1024 * 1024
 _LITTLE_MIB: Final = 2048
 _TOO_LITTLE_MIB: Final = 256
-_NOWHERE: Final = "http://127.0.0.1:0"
-"""Stands for a simulator that a run would start."""
-
-
-class Finding(Struct, frozen=True, kw_only=True):
-    """One thing that was looked at; ``remedy`` says what to do about it."""
-
-    name: str
-    level: Level
-    found: str
-    remedy: str = ""
 
 
 async def doctor(folder: StateFolder, *, as_json: bool) -> int:
     """Look at everything and tell; exit code 1 when something fails."""
     environ = os.environ
     findings = [check(folder, environ) for check in _CHECKS]
+    findings += agent_models(environ)
     findings.append(await cluster(environ))
     findings += await asyncio.to_thread(services, folder)
     findings += await logic(folder, environ)
@@ -119,18 +105,7 @@ def settings(_folder: StateFolder, _environ: Mapping[str, str]) -> Finding:
 
 def model(_folder: StateFolder, environ: Mapping[str, str]) -> Finding:
     """Which model agents run on that name none."""
-    simulated = needs_simulator(environ)
-    try:
-        endpoints = read_endpoints(environ, simulator_url=_NOWHERE if simulated else None)
-        chosen = resolve_default_model(endpoints, load_models(definitions_dir("model")))
-    except (StartError, EndpointsError) as error:
-        return Finding(name="model", level="fail", found="; ".join(error.faults))
-    if simulated:
-        remedy = "set a provider's key, such as OPENAI_API_KEY, or OLLAMA_HOST for real answers"
-        found = f"{chosen.name}: no provider is set, so a simulator answers"
-        return Finding(name="model", level="ok", found=found, remedy=remedy)
-    place = endpoints.by_provider[endpoints.default_provider].base_url
-    return Finding(name="model", level="ok", found=f"{chosen.name} at {place}")
+    return default_model(environ)
 
 
 def port(folder: StateFolder, _environ: Mapping[str, str]) -> Finding:

@@ -13,7 +13,7 @@ from facilitair_cli.state_folder import STATE_VERSION, StateFolder, prepare
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     for name in list(os.environ):
-        if name.startswith(("FACILITAIR_", "OPENAI_", "OLLAMA_", "KAFKA_")):
+        if name.startswith(("FACILITAIR_", "OPENAI_", "OLLAMA_", "KAFKA_", "ANTHROPIC_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("FACILITAIR_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("FACILITAIR_GATEWAY_PORT", "0")
@@ -46,6 +46,46 @@ def test_a_model_that_is_set_is_named(examine, monkeypatch):
     monkeypatch.setenv("FACILITAIR_MODEL", "my-model")
     _, found = examine()
     assert found["model"]["found"] == "my-model at http://127.0.0.1:8000/v1"
+
+
+def test_what_each_agent_would_ask_is_told_with_the_source_of_its_price(examine):
+    _, found = examine()
+    assert found["agents"]["level"] == "ok"
+    assert found["agents"]["found"].startswith(
+        "architect, assistant, coder, documenter, reviewer: "
+    )
+    assert "simulator/simulated, prices of simulated.yaml " in found["agents"]["found"]
+
+
+def test_a_price_that_is_unknown_is_warned_of_with_where_to_say_it(examine, monkeypatch):
+    monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:9")
+    _, found = examine()
+    assert found["agents"]["level"] == "warn"
+    assert "ollama/llama3.2, price unknown" in found["agents"]["found"]
+    assert "models/ollama.yaml" in found["agents"]["remedy"]
+
+
+def test_a_seeded_price_is_told_with_its_version(examine, monkeypatch):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "k")
+    _, found = examine()
+    assert "anthropic/claude-sonnet-4-6, prices of genai-prices " in found["agents"]["found"]
+
+
+def test_a_model_that_the_rules_forbid_fails(examine, monkeypatch):
+    monkeypatch.setenv("FACILITAIR_GATEWAY_MODELS__REQUIRED_TAGS", '["residency:eu"]')
+    code, found = examine()
+    assert code == 1
+    assert found["agents"]["level"] == "fail"
+    assert "lacks the required tags residency:eu" in found["agents"]["found"]
+
+
+def test_local_only_without_anything_local_fails(examine, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    monkeypatch.setenv("FACILITAIR_LOCAL_ONLY", "true")
+    code, found = examine()
+    assert code == 1
+    assert "FACILITAIR_LOCAL_ONLY: openai at" in found["model"]["found"]
+    assert "agents" not in found
 
 
 @pytest.mark.parametrize(
