@@ -35,7 +35,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 TASK = "Say what the log is"
 GO_ON_S = 5.0
-BUSY_MACHINE = 4
+BUSY_MACHINE_S = 40.0
 Members = dict[str, GroupMember]
 
 
@@ -117,7 +117,7 @@ async def test_m9_who_is_killed_goes_on_under_its_name(fleet: FleetProcess) -> N
         killed = await fleet.kill("orchestrator-0")
         began = time.monotonic()
         await completed(client, key)
-        assert time.monotonic() - began < GO_ON_S * BUSY_MACHINE
+        assert time.monotonic() - began < GO_ON_S + BUSY_MACHINE_S
     await fleet.back(killed)
     after = await settled(fleet)
     assert {name: m.partitions for name, m in after.items()} == {

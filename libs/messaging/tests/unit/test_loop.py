@@ -478,7 +478,6 @@ async def test_liveness_sees_polls_and_stuck_records(running, send, timer):
 
 
 async def test_a_loop_without_records_is_ready_and_stops_at_once(running):
-    async with running(Gate(), settings=LoopSettings(wait_s=30)) as loop:
+    """Whoever waited for the poll to end would be stopped by the limit of the test."""
+    async with running(Gate(), settings=LoopSettings(wait_s=600)) as loop:
         await eventually(lambda: loop.ready)
-        stopping = time.monotonic()
-    assert time.monotonic() - stopping < 10

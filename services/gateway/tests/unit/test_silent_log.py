@@ -1,7 +1,6 @@
 """A log that is away: no request waits longer than it may, and nothing here breaks for good."""
 
 import asyncio
-import time
 
 import httpx
 import pytest
@@ -11,6 +10,7 @@ from facilitair_events.registry import Registry
 from facilitair_gateway import hub, topic_admin
 from facilitair_messaging.adapters.embedded import EmbeddedLog
 from facilitair_messaging.errors import LogUnavailableError
+from facilitair_testing.bounded import at_most
 from facilitair_testing.eventually import eventually
 
 JOB = {"task": "Do it."}
@@ -89,9 +89,8 @@ async def test_what_needs_the_log_is_503_in_time_and_works_again(
     ]
     log.mood = mood
     for ask in asks:
-        began = time.monotonic()
-        response = await ask()
-        assert time.monotonic() - began < 5
+        with at_most(LIMIT_S, "an answer"):
+            response = await ask()
         assert (response.status_code, response.json()["code"]) == (503, "log_silent")
         assert response.headers["retry-after"]
         assert "try again" in response.json()["detail"]
