@@ -7,7 +7,7 @@ import os
 import pty
 import shutil
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, closing
 from itertools import count
 from pathlib import Path
@@ -99,15 +99,16 @@ class TroubledSolo:
         provider: str = "openai",
         workflow: str = "thrice",
         on_event: OnEvent | None = None,
+        as_written: bool = False,
     ) -> Run:
-        """Run one collaboration on a model to its end."""
+        """Run one collaboration on a model to its end; ``as_written`` on those of its agents."""
         name = f"{provider}-{model}-{next(self._numbers)}"
         async with Facilitair(self.solo.url) as client:
             asked = self.journal.invoke("submit", client=name, key=name, body=name)
             submitted = await client.submit(
                 f"What is {name}?",
                 workflow=workflow,
-                models={"assistant": f"{provider}/{model}"},
+                models=None if as_written else {"assistant": f"{provider}/{model}"},
                 idempotency_key=name,
             )
             self.journal.ok(asked, status=202, collaboration=submitted.id)
@@ -188,9 +189,13 @@ def _read(terminal: int) -> bytes:
 
 
 @asynccontextmanager
-async def troubled_solo(home: Path) -> AsyncIterator[TroubledSolo]:
-    """Run a solo on a scripted provider until this is left."""
+async def troubled_solo(
+    home: Path, *, more: Mapping[str, str] | None = None
+) -> AsyncIterator[TroubledSolo]:
+    """Run a solo on a scripted provider until this is left; ``more`` are files of definitions."""
     _write_definitions(home / "definitions")
+    for file, text in (more or {}).items():
+        (home / "definitions" / file).write_text(text)
     async with scripted_provider(home / "provider.jsonl") as provider:
         variables = {
             "FACILITAIR_GATEWAY_DEFINITIONS": str(home / "definitions"),

@@ -51,7 +51,10 @@ def i08_chunks_are_dense(index: Index) -> Iterator[Violation]:
 
 
 def i08_chunks_add_up_to_the_result(index: Index) -> Iterator[Violation]:
-    """What was streamed is what was reported, for the call and for the attempt."""
+    """What was streamed is what was reported, for the call and for the attempt.
+
+    A call that went on from earlier text answered with the rest alone.
+    """
     calls = _answers(index)
     for key, events in index.first.items():
         for entry in events.values():
@@ -60,9 +63,10 @@ def i08_chunks_add_up_to_the_result(index: Index) -> Iterator[Violation]:
             attempt = AttemptId(key, entry.data.step, entry.data.attempt)
             chunks = first_chunks(index.attempts.get(attempt, []))
             streamed = "".join(chunk.data.text for chunk in chunks)
-            told = [calls[attempt]] if attempt in calls else []
-            for text, exact in ((entry.data.output, False), *((t, True) for t in told)):
-                said = _said(index, text)
+            told = _said(index, calls[attempt]) if attempt in calls else None
+            before = _earlier(index, attempt)
+            called = None if told is None or before is None else before + told
+            for said, exact in ((_said(index, entry.data.output), False), (called, True)):
                 if said is not None and not _agree(index, attempt, streamed, said, exact=exact):
                     name = f"attempt {attempt.attempt} of {attempt.path}"
                     fault = f"the chunks of {name} are not its result"
@@ -112,6 +116,12 @@ def _answers(index: Index) -> dict[AttemptId, Text]:
         for entry in entries
         if isinstance(entry.data, CallReported) and entry.data.output is not None
     }
+
+
+def _earlier(index: Index, attempt: AttemptId) -> str | None:
+    """The text that an attempt was to go on from; None for one that is not in the history."""
+    task = index.task(attempt)
+    return "" if task is None or task.continued is None else _said(index, task.continued)
 
 
 def _said(index: Index, text: Text) -> str | None:
