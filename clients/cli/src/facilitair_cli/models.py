@@ -1,5 +1,6 @@
 """The commands ``models …``."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -68,3 +69,23 @@ def check(
             lambda a: model_checks.check(names or (), a, timeout_s=timeout_s, as_json=as_json)
         )
     )
+
+
+@app.command()
+def count(
+    name: Annotated[str, typer.Argument(metavar="NAME", help=_NAME)],
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="A text; without it, stdin is read.")
+    ] = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Count the tokens of a text as a model's provider would, and tell how exact that is.
+
+    Roles, tools and what else a provider adds to a text are not counted.
+
+    Example: facilitair models count openai/gpt-4.1-mini README.md
+    """
+    from facilitair_cli import model_counts  # noqa: PLC0415 - help does without
+
+    finish(with_gateway(lambda a: model_counts.count(name, a, file=file, as_json=as_json)))

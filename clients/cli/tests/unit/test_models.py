@@ -1,7 +1,9 @@
 """``models ls``, ``show`` and ``check`` against a gateway that answers as it is told."""
 
+import io
 import json
 import threading
+from decimal import Decimal
 
 import pytest
 
@@ -13,6 +15,7 @@ ATTEMPT = {"step": "assistant", "agent": "assistant", "attempt": 1}
 ROWS = [
     {
         "name": "openai/gpt-x",
+        "owned_by": "openai",
         "model": "gpt-x",
         "version": "0123456789ab",
         "default": False,
@@ -36,6 +39,7 @@ ROWS = [
     },
     {
         "name": "here/llama",
+        "owned_by": "here",
         "model": "llama",
         "version": "ba9876543210",
         "default": True,
@@ -194,6 +198,46 @@ def test_a_check_waits_as_long_as_it_is_told(script, capsys):
 
 
 def test_help_has_examples(capsys):
-    for command in ("ls", "show", "check"):
+    for command in ("ls", "show", "check", "count"):
         assert run_command(["models", command, "--help"]) == 0
         assert "Example: facilitair models" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("model", "told", "method"),
+    [
+        (
+            "gpt-4o",
+            "4 tokens for here/gpt-4o, counted by its vocabulary o200k_base;",
+            "vocabulary",
+        ),
+        ("gpt-x", "about 4 tokens for here/gpt-x, by o200k_base, as its own", "near_vocabulary"),
+        ("house", "about 3 tokens for here/house, by the size of the text", "bytes"),
+    ],
+)
+def test_the_tokens_of_a_text_are_counted(script, capsys, tmp_path, model, told, method):
+    (tmp_path / "text").write_text("A keyed log.")
+    prices = {"input": "1000000"}
+    script.models = [ROWS[1] | {"name": f"here/{model}", "model": model, "prices": prices}]
+    code, said = out_of(capsys, "count", model, str(tmp_path / "text"))
+    assert code == 0
+    assert said.out.startswith(told)
+    found = json.loads(out_of(capsys, "count", model, str(tmp_path / "text"), "--json")[1].out)
+    assert found["method"] == method
+    assert Decimal(found["input_cost_usd"]) == found["tokens"]
+
+
+def test_the_cost_of_a_text_is_unknown_without_a_price(script, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("Ein Fuß".encode())))
+    code, told = out_of(capsys, "count", "llama")
+    assert code == 0
+    assert told.out.endswith("as input cost unknown\n")
+
+
+@pytest.mark.parametrize("content", [None, b"\xff"])
+def test_what_is_no_text_is_refused(script, capsys, tmp_path, content):
+    if content is not None:
+        (tmp_path / "text").write_bytes(content)
+    code, told = out_of(capsys, "count", "llama", str(tmp_path / "text"))
+    assert code == 2
+    assert "FILE" in told.err
