@@ -70,7 +70,7 @@ def answer_as_assistant(prompt: Prompt) -> str:
     about = ", ".join(words) if words else "nothing that has words"
     return (
         f"This answer is simulated: no model was asked. You wrote about {about}. "
-        "Set OPENAI_API_KEY, OPENAI_BASE_URL or OLLAMA_HOST to ask a real model."
+        "Set ANTHROPIC_API_KEY, OPENAI_API_KEY or OLLAMA_HOST to ask a real model."
     )
 
 
