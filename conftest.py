@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 pytest_plugins = [
     "facilitair_testing.brokers",
     "facilitair_testing.crash_report",
+    "facilitair_testing.leash",
     "facilitair_testing.scheduling",
 ]
 
