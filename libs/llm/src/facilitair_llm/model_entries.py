@@ -16,6 +16,7 @@ CAPABILITIES = ("tools", "json_schema", "images", "reasoning")
 OMITTED = ("temperature",)
 """What an agent may say and a model may refuse to be told."""
 KINDS = ("input", "output", "cached_input", "cache_write", "cache_write_1h", "reasoning")
+OWN_VERSION = re.compile(r".+\.ya?ml [0-9a-f]{12}")
 PRICE_FIELDS = (*KINDS, "tiers", "version", "until")
 LIMIT_FIELDS = ("requests_per_minute", "tokens_per_minute")
 SHARED_FIELDS = ("prices", "limits", "tags", "omit")
@@ -84,6 +85,11 @@ def _read_prices(checker: NodeChecker, node: yaml.Node, *, version: str | None) 
 
 def _read_kinds(checker: NodeChecker, fields: Mapping[str, yaml.Node]) -> dict[str, Any]:
     return {name: checker.price(fields[name]) for name in KINDS if name in fields}
+
+
+def is_own(prices: Prices) -> bool:
+    """Return whether somebody wrote these prices here, and they are no seed's."""
+    return OWN_VERSION.fullmatch(prices.version or "") is not None
 
 
 def _own_version(file: str, prices: Prices) -> str:

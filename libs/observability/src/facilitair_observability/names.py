@@ -139,7 +139,7 @@ CALL_COST_UNKNOWN: Final = Metric(
     name="facilitair_call_cost_unknown",
     kind="counter",
     unit="1",
-    meaning="Calls whose cost nobody knows: the price, or the usage, was not told.",
+    meaning="Calls whose cost nobody knows: no price, no usage, or other_model answered.",
     labels=("provider", "reason"),
 )
 PROVIDER_BREAKER: Final = Metric(

@@ -17,6 +17,7 @@ class ScriptedModel:
         self.requests: list[ChatRequest] = []
         self.calls: list[str] = []
         self.finish: FinishReason = "stop"
+        self.model = "scripted-1"
         self.hold_at: int | None = None
         self.gate = asyncio.Event()
         self.closed = 0
@@ -35,6 +36,6 @@ class ScriptedModel:
             if self.error is not None:
                 raise self.error
             usage = Usage(input_tokens=3, output_tokens=len(self.texts))
-            yield Finished(finish_reason=self.finish, usage=usage, model="scripted-1")
+            yield Finished(finish_reason=self.finish, usage=usage, model=self.model)
         finally:
             self.closed += 1

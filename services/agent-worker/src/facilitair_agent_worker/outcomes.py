@@ -1,11 +1,14 @@
 """What the inbox is told of a call and of its attempt."""
 
+from msgspec.structs import replace
+
 from facilitair_agent_worker.calling import Answer
 from facilitair_agent_worker.claims import Claim
 from facilitair_agent_worker.costs import cost_of
 from facilitair_agent_worker.domain import check_output, unfenced
 from facilitair_agent_worker.jobs import Job, Tools
 from facilitair_agent_worker.prompts import Prepared
+from facilitair_agent_worker.settling import settled
 from facilitair_events.requests import AttemptReported, CallReported, Fault
 from facilitair_runtime.artifacts import store_text
 
@@ -16,6 +19,8 @@ async def call_report(
     """How a call ended and what it cost. Its ``output`` is its own, without earlier text."""
     task, model = job.task, prepared.model
     text = await store_text(tools.artifacts, job.cause.tenant, task.collaboration, answer.text)
+    usage = await settled(answer, request=prepared.request, model=model)
+    answer = replace(answer, usage=usage)
     return CallReported(
         call_id=claim.call_id,
         path=task.path,

@@ -295,7 +295,9 @@ async def test_r17_a_request_that_was_declined_costs_nothing_and_any_other_is_un
 async def test_a_cost_is_computed_from_prices_and_usage(desk: Desk, run_worker: RunWorker) -> None:
     prices = Prices(input=Decimal(1_000_000), output=Decimal(2_000_000))
     priced = replace(agent("coder"), models=(Model(name="m", provider="p", prices=prices),))
-    async with run_worker(ScriptedModel("x", "y")):
+    model = ScriptedModel("x", "y")
+    model.model = "m"
+    async with run_worker(model):
         await desk.give(task(agent=priced))
         await desk.give(task("b"))
         reports = await desk.wait_for(COLLABORATION_INBOX, 4)

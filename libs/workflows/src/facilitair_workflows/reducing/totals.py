@@ -19,6 +19,10 @@ def totals_of(calls: Iterable[CallState]) -> Totals:
             output_tokens=sum(usage.output_tokens for usage in usages),
             cached_input_tokens=sum(usage.cached_input_tokens for usage in usages),
             reasoning_tokens=sum(usage.reasoning_tokens for usage in usages),
+            # Told by no worker of logic 1, so that its totals stay as they are.
+            cache_write_tokens=sum(usage.cache_write_tokens for usage in usages),
+            cache_write_1h_tokens=sum(usage.cache_write_1h_tokens for usage in usages),
+            estimated=any(usage.estimated for usage in usages),
         ),
         calls=len(counted),
         cost_usd=None
