@@ -21,7 +21,7 @@ def parent(path: str) -> tuple[str, int] | None:
 
 def place(path: str) -> str:
     """The path without iteration numbers: what it is called in the definition."""
-    return ".".join(path.split(".")[::2])
+    return ".".join(path.split(".")[::2]) if "." in path else path
 
 
 def places(definition: Definition) -> dict[str, Step]:
