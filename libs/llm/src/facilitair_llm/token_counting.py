@@ -1,8 +1,8 @@
 """How many tokens a text has for a model, with how that was found and how far it may be off.
 
 Vocabularies come with a library; nothing is ever fetched.
-One is loaded at its first use (up to 0.4 s and 35 MB): who only has to be roughly right uses
-`estimate_tokens`.
+The first use of one takes tenths of a second and 30 to 50 MB, after which 100 kB take milliseconds:
+who only has to be roughly right uses `estimate_tokens`.
 """
 
 from functools import lru_cache
@@ -18,8 +18,8 @@ from facilitair_llm.token_families import Family, family_of
 Method = Literal["vocabulary", "near_vocabulary", "bytes"]
 
 BYTES_ERROR = 0.45
-"""The bound of the relative error of `estimate_tokens`; measured, see docs/token-counting.md."""
-_LOADED_AT_MOST = 4
+"""The bound of the relative error of `estimate_tokens`; measured, see docs/reference/token-counting.md."""
+_LOADED_AT_MOST = 2
 
 
 class TokenCount(Struct, frozen=True, kw_only=True):
@@ -38,8 +38,9 @@ class TokenCount(Struct, frozen=True, kw_only=True):
 
 
 def count_tokens(text: str, model: Model, *, calibration: Calibration | None = None) -> TokenCount:
-    """Return how many tokens the model's provider will count; 2 to 10 ms for 100 kB.
+    """Return how many tokens the model's provider will count.
 
+    It does not wait, but may take the time of loading a vocabulary: not for an event loop.
     A model of no known family is estimated from bytes.
     Text that looks like a special token counts as text.
     """
