@@ -3,8 +3,8 @@
 from typing import Final
 
 from facilitair_llm.calls import ChatRequest
+from facilitair_llm.token_counting import estimate_tokens
 
-_BYTES_PER_TOKEN: Final = 4
 _PER_MESSAGE: Final = 4
 _USUAL_ANSWER: Final = 512
 
@@ -14,6 +14,6 @@ def estimated_tokens(request: ChatRequest) -> int:
 
     Providers count the whole limit of an answer until it is there.
     """
-    written = sum(len(message.content.encode()) for message in request.messages)
-    prompt = written // _BYTES_PER_TOKEN + _PER_MESSAGE * len(request.messages)
+    counted = (estimate_tokens(message.content).tokens for message in request.messages)
+    prompt = sum(counted) + _PER_MESSAGE * len(request.messages)
     return prompt + (request.max_output_tokens or _USUAL_ANSWER)

@@ -40,21 +40,28 @@ RunWorker = Callable[..., Any]
 
 @pytest.fixture
 def run_worker(log: EmbeddedLog, tmp_path: Path) -> RunWorker:
-    """Run a worker whose provider ``p`` is the given model until the block is left."""
+    """Run a worker whose provider ``p`` is the given model until the block is left.
+
+    With None it is the one of ``endpoints``.
+    """
 
     @asynccontextmanager
     async def run(
-        model: ScriptedModel,
+        model: ScriptedModel | None,
         *,
+        endpoints: Endpoints | None = None,
         on: Log | None = None,
         silence: BuildSilence = ExclusiveSilence,
         **settings: Any,
     ) -> AsyncIterator[AgentWorker]:
         endpoint = Endpoint(provider="p", base_url="http://127.0.0.1:9/v1")
-        endpoints = Endpoints(by_provider={"p": endpoint}, default_provider="p")
+        own = Endpoints(by_provider={"p": endpoint}, default_provider="p")
         config = AgentWorkerSettings(home=tmp_path, **settings)
-        async with build_app(config, on or log, endpoints=endpoints, silence=silence) as worker:
-            worker.models["p"] = model
+        async with build_app(
+            config, on or log, endpoints=endpoints or own, silence=silence
+        ) as worker:
+            if model is not None:
+                worker.models["p"] = model
             stop = asyncio.Event()
             running = asyncio.create_task(worker.run(stop))
             await eventually(worker.ready, what="the worker to take tasks")
