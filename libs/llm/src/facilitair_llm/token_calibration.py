@@ -12,6 +12,8 @@ _RECENT = 0.2
 """The weight of the newest call in the error."""
 _ENOUGH = 3
 """Calls before the error is that of the calls, and no longer that of the family."""
+MOST_MODELS = 256
+"""What is remembered; names of models come from users. The one that was first seen goes."""
 
 
 class Learnt(Struct, frozen=True, kw_only=True):
@@ -62,4 +64,7 @@ def learn(calibration: Calibration, model: str, *, counted: int, reported: int) 
         reported=before.reported + reported,
         error=before.error + weight * (missed - before.error),
     )
-    return Calibration({**calibration.by_model, model: after})
+    known = {**calibration.by_model, model: after}
+    if len(known) > MOST_MODELS:
+        del known[next(iter(known))]
+    return Calibration(known)

@@ -6,19 +6,21 @@ who only has to be roughly right uses `estimate_tokens`.
 """
 
 from functools import lru_cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import splintr
 from msgspec import Struct
 
 from facilitair_events.definitions import Model
 from facilitair_llm.token_calibration import Calibration
 from facilitair_llm.token_families import Family, family_of
 
+if TYPE_CHECKING:
+    from splintr import AnyTokenizer
+
 Method = Literal["vocabulary", "near_vocabulary", "bytes"]
 
 BYTES_ERROR = 0.45
-"""The bound of the relative error of `estimate_tokens`; measured, see docs/reference/token-counting.md."""
+"""The bound of the relative error of `estimate_tokens`: docs/reference/token-counting.md."""
 _LOADED_AT_MOST = 2
 
 
@@ -83,7 +85,9 @@ def _counted(text: str, family: Family) -> TokenCount:
 
 
 @lru_cache(maxsize=_LOADED_AT_MOST)
-def _vocabulary(name: str) -> splintr.AnyTokenizer:
+def _vocabulary(name: str) -> "AnyTokenizer":
+    import splintr  # noqa: PLC0415 - 10 MB that a worker seldom needs
+
     return splintr.Tokenizer.from_pretrained(name)
 
 

@@ -1,5 +1,7 @@
 import json
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facilitair_events.definitions import Model
-from facilitair_llm.token_calibration import Calibration, Learnt, learn
+from facilitair_llm.token_calibration import MOST_MODELS, Calibration, Learnt, learn
 from facilitair_llm.token_counting import BYTES_ERROR, count_tokens, estimate_tokens
 from facilitair_llm.token_families import FAMILIES, family_of
 
@@ -150,3 +152,19 @@ def test_a_factor_has_bounds_and_a_call_without_tokens_teaches_nothing():
     assert calibrated(0.01, calls=50).of("p/claude-x").factor == 0.5
     assert learn(Calibration(), "m", counted=0, reported=9) == Calibration()
     assert learn(Calibration(), "m", counted=9, reported=0).of("m") == Learnt()
+
+
+def test_as_many_models_are_remembered_as_there_is_room_for():
+    found = Calibration()
+    for number in range(MOST_MODELS + 3):
+        found = learn(found, f"m{number}", counted=10, reported=10)
+    assert len(found.by_model) == MOST_MODELS
+    assert "m2" not in found.by_model
+
+
+def test_an_estimate_needs_no_vocabulary_in_memory():
+    program = (
+        "import sys; from facilitair_llm.token_counting import estimate_tokens;"
+        "estimate_tokens('a'); sys.exit('splintr' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
