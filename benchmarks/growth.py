@@ -1,17 +1,18 @@
 """How cost grows with load, where it stops to be even, and what ends it."""
 
 import asyncio
+import os
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import takewhile
 
 from benchmarks.bench import Bench
 from benchmarks.collaborating import collaborate
 from benchmarks.plain_http import Connections
-from benchmarks.processes import Shares, simulator
+from benchmarks.processes import Shares, core_count, simulating
 from benchmarks.readings import MICROSECONDS, Reading, percentile
 from benchmarks.streams.load import Load
 from benchmarks.streams.run import Run, run_ours
@@ -41,6 +42,7 @@ class Level:
     carried: bool
     cores: Mapping[str, float]
     machine: float
+    machine_cores: int = field(default_factory=core_count)
 
 
 def knee(levels: Sequence[Level]) -> tuple[str, str]:
@@ -60,11 +62,18 @@ def resource(level: Level) -> str:
     """What has nothing left to give."""
     role, share = max(level.cores.items(), key=lambda item: item[1])
     if level.machine >= FULL:
-        shares = ", ".join(f"{name} {share:.2f}" for name, share in level.cores.items())
-        return f"all cores of the machine ({shares} of a core)"
+        shares = _shares_told(level.cores)
+        if sum(level.cores.values()) / level.machine_cores < level.machine / 2:
+            return f"other work on the machine (of this there was: {shares})"
+        return f"all cores of the machine ({shares})"
     if share >= FULL:
         return f"the one core that {role} can use"
     return f"no CPU: waiting for the log (machine {level.machine:.0%} busy)"
+
+
+def _shares_told(shares: Mapping[str, float]) -> str:
+    """How much of a core each took."""
+    return ", ".join(f"{role} {share:.2f}" for role, share in shares.items()) + " of a core"
 
 
 def measure_streams(bench: Bench) -> list[Reading]:
@@ -91,7 +100,6 @@ def streams_level(load: Load, run: Run) -> Level:
 
 
 def _streams_told(load: Load, run: Run) -> list[Reading]:
-    shares = ", ".join(f"{role} {share:.2f}" for role, share in run.cores.items())
     what = f"{load.name}:"
     return [
         Reading(f"{what} tokens/s", run.tokens_per_s, "", note=f"{run.tokens:,} of {run.sent:,}"),
@@ -100,7 +108,7 @@ def _streams_told(load: Load, run: Run) -> list[Reading]:
             f"{what} CPU per token without clients",
             run.cpu_us(),
             MICROSECONDS,
-            note=f"cores: {shares}; machine {run.machine:.0%}",
+            note=f"{_shares_told(run.cores)}; machine {run.machine:.0%}",
         ),
     ]
 
@@ -110,31 +118,31 @@ def measure_collaborations(bench: Bench) -> list[Reading]:
 
     The simulator answers at once, so what is exhausted is ours.
     """
-    with simulator(**AT_ONCE) as model_url:
+    with simulating(**AT_ONCE) as (model_url, simulator_pid):
 
         async def run() -> list[Reading]:
             async with solo_with_chain(model_url) as solo:
-                return await asyncio.to_thread(_users, solo.url, solo.pid, bench=bench)
+                pids = {"solo": solo.pid, "simulator": simulator_pid, "clients": os.getpid()}
+                return await asyncio.to_thread(_users, solo.url, pids, bench=bench)
 
         return asyncio.run(run())
 
 
-def _users(url: str, pid: int, *, bench: Bench) -> list[Reading]:
+def _users(url: str, pids: Mapping[str, int], *, bench: Bench) -> list[Reading]:
     found: list[Reading] = []
     levels: list[Level] = []
     before_per_s = 0.0
     for users in bench.pick(AT_A_TIME, quick=(1, 2)):
-        began, shares = time.monotonic(), Shares({"solo": pid})
+        began, shares = time.monotonic(), Shares(pids)
         ended_s = _all_collaborate(url, users=users, until=began + bench.pick(EACH_S, quick=0.3))
         per_s = len(ended_s) / (time.monotonic() - began)
         taken, machine = shares.taken()
-        share = taken["solo"]
         what = f"{users} at a time:"
         found += [
             Reading(f"{what} {STEPS}-step collaborations/s", per_s, "",
-                    note=f"solo {share:.2f} of a core, machine {machine:.0%}"),
+                    note=f"{_shares_told(taken)}; machine {machine:.0%}"),
             Reading(f"{what} POST to terminal frame, p50", percentile(ended_s, 0.5) * 1000, "ms"),
-            Reading(f"{what} CPU of solo for one", share / per_s * 1000, "ms"),
+            Reading(f"{what} CPU of solo for one", taken["solo"] / per_s * 1000, "ms"),
         ]  # fmt: skip
         carried = per_s >= GAIN * before_per_s
         levels.append(Level(load=what[:-1], carried=carried, cores=taken, machine=machine))

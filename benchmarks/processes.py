@@ -32,6 +32,13 @@ def cpu_s(pid: int) -> float:
 @contextmanager
 def simulator(**variables: str) -> Iterator[str]:
     """A simulator without a journal, so that no fsync is counted; yields its url."""
+    with simulating(**variables) as (url, _):
+        yield url
+
+
+@contextmanager
+def simulating(**variables: str) -> Iterator[tuple[str, int]]:
+    """As ``simulator``; yields its url and its process."""
     env = {**clean_environment(), **variables}
     command = [sys.executable, "-m", "facilitair_llm.simulator"]
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as process:
@@ -39,7 +46,7 @@ def simulator(**variables: str) -> Iterator[str]:
             if process.stdout is None:
                 raise ChildProcessError
             said = process.stdout.readline()
-            yield said.partition(" on ")[2].partition(",")[0]
+            yield said.partition(" on ")[2].partition(",")[0], process.pid
         finally:
             process.terminate()
 
@@ -90,7 +97,12 @@ class Shares:
         by_role = {
             role: (cpu_s(pid) - self._cpu_s[role]) / elapsed_s for role, pid in self._pids.items()
         }
-        return by_role, (_busy_s() - self._busy_s) / elapsed_s / (os.cpu_count() or 1)
+        return by_role, (_busy_s() - self._busy_s) / elapsed_s / core_count()
+
+
+def core_count() -> int:
+    """How many the machine has."""
+    return os.cpu_count() or 1
 
 
 def _busy_s() -> float:

@@ -7,7 +7,8 @@ import aiohttp
 
 from benchmarks.model_clients.reading import read_all, run
 from facilitair_llm.calls import ChatMessage, ChatRequest, TextDelta
-from facilitair_llm.endpoints import Endpoint, build_chat_model
+from facilitair_llm.clients import build_chat_model
+from facilitair_llm.endpoints import Endpoint
 from facilitair_llm.providers import Timeouts
 
 _BASES = {"openai-chat": "/v1", "anthropic-messages": "/v1", "ollama-chat": ""}

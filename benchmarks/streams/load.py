@@ -27,7 +27,8 @@ class Load:
     @property
     def name(self) -> str:
         """As it stands in the table."""
-        return f"{self.streams:,} streams, {self.tokens_per_s:,} tokens/s"
+        streams = "1 stream" if self.streams == 1 else f"{self.streams:,} streams"
+        return f"{streams}, {self.tokens_per_s:,} tokens/s"
 
     def dumps(self) -> str:
         """One line."""

@@ -11,7 +11,13 @@ from benchmarks.worker_memory import slope
 
 
 def level(load, *, carried=True, machine=0.2, **cores):
-    return Level(load=load, carried=carried, cores=cores or {"solo": 0.1}, machine=machine)
+    return Level(
+        load=load,
+        carried=carried,
+        cores=cores or {"solo": 0.1},
+        machine=machine,
+        machine_cores=2,
+    )
 
 
 def test_the_knee_is_before_the_first_load_that_is_not_carried():
@@ -24,13 +30,14 @@ def test_loads_that_are_all_carried_have_no_knee():
 
 
 def test_nothing_may_be_carried():
-    assert knee([level("1", carried=False, machine=0.95)])[0] == "none"
+    assert knee([level("1", carried=False)])[0] == "none"
 
 
 @pytest.mark.parametrize(
     ("machine", "cores", "told"),
     [
-        (0.95, {"gateway": 0.5, "broker": 1.2}, "all cores of the machine"),
+        (0.95, {"gateway": 0.5, "broker": 1.2}, "all cores of the machine (gateway 0.50, "),
+        (0.95, {"gateway": 0.3, "broker": 0.2}, "other work on the machine"),
         (0.6, {"gateway": 0.93, "broker": 0.2}, "the one core that gateway can use"),
         (0.4, {"gateway": 0.3}, "no CPU: waiting for the log"),
     ],
