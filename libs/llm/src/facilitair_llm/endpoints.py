@@ -13,37 +13,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import aiohttp
-import msgspec
 from msgspec import Struct
 
 from facilitair_events.definitions import Model
 from facilitair_events.layout import definitions_dir
 from facilitair_llm.catalog import ModelCatalog, read_model_files
-from facilitair_llm.dialect_registry import load_dialect
 from facilitair_llm.errors import CatalogError, EndpointsError
 from facilitair_llm.local_only import elsewhere, is_local_only, local_refusal
 from facilitair_llm.model_files import BUILT_IN_DIALECTS, ModelFile
-from facilitair_llm.providers import (
-    Heard,
-    HttpChat,
-    KeyOf,
-    ResponseLimits,
-    Timeouts,
-    no_extra_headers,
-    not_heard,
-    simulator_headers,
-)
 from facilitair_llm.sealing import MasterKeys, read_master_keys
 from facilitair_llm.secret import Secret, read_key
 from facilitair_llm.urls import is_loopback, url_problem
 
 __all__ = [
     "OPENAI_URL",
+    "SIMULATOR",
     "Endpoint",
     "Endpoints",
     "Secret",
-    "build_chat_model",
     "needs_simulator",
     "resolve_default_model",
     "resolve_endpoints",
@@ -177,34 +164,6 @@ def resolve_default_model(endpoints: Endpoints, catalog: ModelCatalog) -> Model:
             faults=(f"set FACILITAIR_MODEL to the name of a model at {endpoint.base_url}",)
         )
     return catalog.find(provider=provider, name=name)
-
-
-def build_chat_model(
-    endpoint: Endpoint,
-    *,
-    session: aiohttp.ClientSession,
-    timeouts: Timeouts,
-    limits: ResponseLimits = ResponseLimits(),  # noqa: B008 - it is frozen
-    key_of: KeyOf | None = None,
-    heard: Heard = not_heard,
-) -> HttpChat:
-    """Return a client for the endpoint; only the simulator is told call ids and tenants.
-
-    Without `key_of` every tenant's requests are made with the endpoint's own key.
-    Raises DialectError for a dialect that is not installed.
-    """
-    dialect = load_dialect(endpoint.dialect)
-    return HttpChat(
-        session=session,
-        dialect=dialect,
-        base_url=endpoint.base_url,
-        key_of=(lambda _tenant: endpoint.api_key) if key_of is None else key_of,
-        timeouts=timeouts,
-        limits=limits,
-        options=msgspec.convert(endpoint.options, dialect.options),
-        extra_headers=simulator_headers if endpoint.provider == SIMULATOR else no_extra_headers,
-        heard=heard,
-    )
 
 
 _BUILT_IN_VARIABLES = ("OPENAI_API_KEY", "OPENAI_API_KEY_FILE", "OPENAI_BASE_URL", "OLLAMA_HOST")

@@ -9,8 +9,9 @@ from aiohttp import web
 
 from facilitair_llm.calls import ChatMessage, ChatRequest, Finished, TextDelta
 from facilitair_llm.catalog import load_models
+from facilitair_llm.clients import build_chat_model
 from facilitair_llm.dialect_registry import BUILT_IN, dialect_names, load_dialect
-from facilitair_llm.endpoints import build_chat_model, resolve_endpoints
+from facilitair_llm.endpoints import resolve_endpoints
 from facilitair_llm.errors import CatalogError, DialectError, EndpointsError
 from facilitair_llm.providers import NetworkRules, Timeouts, build_session
 

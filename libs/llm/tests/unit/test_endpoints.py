@@ -6,11 +6,11 @@ import pytest
 from facilitair_events.definitions import Model
 from facilitair_llm.calls import ChatMessage, ChatRequest
 from facilitair_llm.catalog import load_models
+from facilitair_llm.clients import build_chat_model
 from facilitair_llm.endpoints import (
     OPENAI_URL,
     Endpoint,
     Secret,
-    build_chat_model,
     needs_simulator,
     resolve_default_model,
     resolve_endpoints,

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from facilitair_llm.catalog import load_models
+from facilitair_llm.clients import build_chat_model
 from facilitair_llm.endpoints import (
-    build_chat_model,
     needs_simulator,
     resolve_default_model,
     resolve_endpoints,

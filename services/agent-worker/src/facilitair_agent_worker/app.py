@@ -28,7 +28,8 @@ from facilitair_agent_worker.worker import SERVICE, AgentWorker, Rules
 from facilitair_events.layout import topics_dir
 from facilitair_events.registry import Registry
 from facilitair_events.topics import AGENT_TASKS, LLM_CALLS
-from facilitair_llm.endpoints import Endpoints, build_chat_model
+from facilitair_llm.clients import build_chat_model
+from facilitair_llm.endpoints import Endpoints
 from facilitair_llm.providers import ChatModel, Timeouts, build_session
 from facilitair_llm.secret import Secret
 from facilitair_llm.urls import is_loopback
