@@ -16,7 +16,13 @@ from facilitair_messaging.adapters.embedded.errors import (
     LogFormatError,
     LogLockedError,
 )
-from facilitair_messaging.adapters.embedded.file import FORMAT, connect_reader
+from facilitair_messaging.adapters.embedded.file import (
+    FORMAT,
+    PAGE_BYTES,
+    WAL_PAGES,
+    connect_reader,
+    connect_writer,
+)
 from facilitair_messaging.errors import ProduceUnknownError
 from facilitair_messaging.ports import Message, TopicPartition
 from facilitair_testing.topics import topic_spec
@@ -157,6 +163,17 @@ async def test_r35_the_last_connection_checkpoints(tmp_path: Path):
         await log.admin().ensure_topics([SPEC])
         assert path.with_name("log.db-wal").exists()
     assert not path.with_name("log.db-wal").exists()
+
+
+def test_a_long_burst_keeps_the_file_beside_it_bounded(tmp_path: Path):
+    path = tmp_path / "log.db"
+    with closing(connect_writer(path, synchronous="NORMAL", max_bytes=None)) as db:
+        value, written = b"x" * 40_000, 0
+        while written < 3 * WAL_PAGES * PAGE_BYTES:
+            db.execute("INSERT INTO records VALUES (?, 0, NULL, x'90', ?)", (written, value))
+            written += len(value)
+        beside = path.with_name("log.db-wal").stat().st_size
+    assert WAL_PAGES * PAGE_BYTES / 2 < beside < 1.2 * WAL_PAGES * PAGE_BYTES
 
 
 async def test_what_was_handed_out_is_closed_with_its_context(tmp_path: Path):

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from facilitair_messaging.adapters.embedded import writer
 from facilitair_messaging.adapters.embedded.errors import LogClosedError, LogWriteError
 from facilitair_messaging.adapters.embedded.file import connect_writer
 from facilitair_messaging.adapters.embedded.heads import Head, Heads
-from facilitair_messaging.adapters.embedded.writer import Transaction, Writer
+from facilitair_messaging.adapters.embedded.writer import _CHECKPOINT_COMMITS, Transaction, Writer
 from facilitair_messaging.errors import UnknownTopicError
 from facilitair_testing.clock import FakeClock
 from facilitair_testing.eventually import eventually
@@ -174,6 +175,53 @@ async def test_closing_finishes_what_was_submitted_and_refuses_more(rig: Rig):
     gate.open.set()
     await closing
     assert [job.result() for job in jobs] == list(range(10))
+
+
+async def commit(rig: Rig, first: int, count: int) -> None:
+    for number in range(first, first + count):
+        await rig.writer.submit(insert(number))
+
+
+def copies(rig: Rig) -> list[str]:
+    """The statements of checkpoints, from now on."""
+    said: list[str] = []
+    rig.connections[-1].set_trace_callback(
+        lambda text: said.append(text) if "wal_checkpoint" in text else None
+    )
+    return said
+
+
+async def test_a_quiet_moment_after_many_commits_is_used_to_copy_them(rig: Rig, monkeypatch):
+    monkeypatch.setattr(writer, "_QUIET_S", 0.05)
+    await commit(rig, 0, 1)
+    said = copies(rig)
+    await commit(rig, 1, _CHECKPOINT_COMMITS)
+    await eventually(lambda: said, what="the checkpoint")
+    assert await rig.writer.submit(positions) == list(range(_CHECKPOINT_COMMITS + 1))
+    assert len(said) == 1
+
+
+async def test_commits_that_follow_each_other_never_wait_for_a_copy(rig: Rig, monkeypatch):
+    monkeypatch.setattr(writer, "_QUIET_S", 3600.0)
+    await commit(rig, 0, 1)
+    said = copies(rig)
+    await commit(rig, 1, 10 * _CHECKPOINT_COMMITS)
+    assert said == []
+
+
+async def test_a_copy_that_fails_costs_no_record(rig: Rig, monkeypatch):
+    failed = threading.Event()
+
+    def broken(_db: sqlite3.Connection) -> None:
+        failed.set()
+        raise sqlite3.OperationalError
+
+    monkeypatch.setattr(writer, "_QUIET_S", 0.01)
+    monkeypatch.setattr(writer, "checkpoint", broken)
+    await commit(rig, 0, _CHECKPOINT_COMMITS)
+    await eventually(failed.is_set, what="the failure")
+    await commit(rig, _CHECKPOINT_COMMITS, 1)
+    assert len(await rig.writer.submit(positions)) == _CHECKPOINT_COMMITS + 1
 
 
 def test_r1_append_times_never_fall_when_the_clock_does():

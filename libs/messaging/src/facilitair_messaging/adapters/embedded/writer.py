@@ -5,16 +5,25 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
+import structlog
+
 from facilitair_messaging.adapters.embedded.errors import LogClosedError, LogWriteError
+from facilitair_messaging.adapters.embedded.file import checkpoint
 from facilitair_messaging.adapters.embedded.heads import Heads
 from facilitair_messaging.errors import MessagingError
 
 T = TypeVar("T")
 
 _JOBS_PER_COMMIT: Final = 1000
+_CHECKPOINT_COMMITS: Final = 64
+"""After so many commits a quiet moment is used to copy them into the file."""
+
+_QUIET_S: Final = 0.5
+
+_log = structlog.get_logger(__name__)
 
 
 class Transaction(NamedTuple):
@@ -57,6 +66,7 @@ class Writer:
         self._heads = heads
         self._clock = clock
         self._db: sqlite3.Connection | None = None
+        self._uncopied = 0
         self._queue: SimpleQueue[_Job[Any] | None] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._closing = False
@@ -107,7 +117,7 @@ class Writer:
     def _serve(self) -> bool:
         """Wait for a job, commit all that are there; False after the last one."""
         jobs: list[_Job[Any]] = []
-        job = self._queue.get()
+        job = self._next()
         while job is not None:
             jobs.append(job)
             if len(jobs) == _JOBS_PER_COMMIT or self._queue.empty():
@@ -116,6 +126,23 @@ class Writer:
         if jobs:
             self._loop.call_soon_threadsafe(self._settle, self._commit(jobs))
         return job is not None
+
+    def _next(self) -> _Job[Any] | None:
+        """Wait for a job; when none comes for a moment, copy what was written into the file."""
+        if self._uncopied >= _CHECKPOINT_COMMITS:
+            try:
+                return self._queue.get(timeout=_QUIET_S)
+            except Empty:
+                self._copy()
+        return self._queue.get()
+
+    def _copy(self) -> None:
+        self._uncopied = 0
+        if self._db is not None:
+            try:
+                checkpoint(self._db)
+            except sqlite3.Error as error:
+                _log.warning("the log's file could not be brought up to date", reason=str(error))
 
     def _commit(self, jobs: list[_Job[Any]]) -> list[_Outcome]:
         try:
@@ -137,6 +164,7 @@ class Writer:
             if self._before_commit is not None:
                 self._before_commit()
             db.execute("COMMIT")
+            self._uncopied += 1
         except BaseException:
             self._heads.undo()
             self._roll_back(db)
