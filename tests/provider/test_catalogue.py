@@ -170,6 +170,9 @@ async def test_p04_i6_usage_that_is_missing_is_never_zero_and_twice_is_once(
     assert [run.transcript.status for run in runs] == ["completed"] * 3
     totals = [run.transcript.totals for run in runs]
     assert all(told is not None and told.cost_usd is None for told in totals)
+    assert totals[0] is not None
+    assert totals[0].usage.output_tokens > 0
+    assert [told.usage.estimated for told in totals if told] == [True, False, False]
     for told in totals[1:]:
         assert told is not None
         assert (told.usage.input_tokens, told.usage.output_tokens) == (11, 6)

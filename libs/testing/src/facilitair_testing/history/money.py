@@ -2,7 +2,8 @@
 
 Judged where the provider's journal is at hand. What a call cost is not in that journal: its tokens
 are, and the cost of tokens is settled by the prices of the definition, which the replay repeats.
-A call that the provider did not complete may have been counted by an estimate, and is not judged.
+A call that the provider did not complete may have been counted by an estimate, and is not judged;
+nor is one that says of its counts that they are ours, because the provider told none.
 """
 
 from collections.abc import Iterator
@@ -39,7 +40,7 @@ def _fault(  # noqa: PLR0917 - what is charged, against what was asked and count
     if asked[0].tenant not in {None, tenant}:
         return f"is charged to {tenant}, {asked[0].tenant} asked it"
     usage = charged.usage
-    if counted is None or usage is None:
+    if counted is None or usage is None or usage.estimated:
         return None
     told = (usage.input_tokens, usage.output_tokens)
     if told != (counted.input_tokens, counted.output_tokens):
