@@ -9,13 +9,14 @@ REDACTED: Final = "[redacted]"
 _DEEPEST: Final = 8
 
 _SECRET_NAME: Final = re.compile(
-    r"(^|_)(api_?key|authorization|cookie|credentials?|passw(or)?d|secret|token|private_?key)s?$"
+    r"(^|_)((api|private|master|admin)_?key|authorization|cookie|credentials?|passw(or)?d|pepper"
+    r"|secret|token)s?$"
 )
 # Counts of tokens are no secrets.
 _COUNT_NAME: Final = re.compile(r"(^|_)tokens$")
 _SECRET_VALUE: Final = re.compile(
     r"""
-    (?P<header>\bauthorization["']?\s*[:=]\s*["']?(?:\w+\s+)?)[^\s"']+
+    (?P<header>\b(?:authorization|(?:x-)?api[-_]key)["']?\s*[:=]\s*["']?(?:\w+\s+)?)[^\s"']+
     | (?P<scheme>\b(?:bearer|basic)\s+)(?=\S*\d)[\w.~+/=-]{12,}
     | \b(?:sk|pk|gsk|rk|xai|fac)[-_][\w-]{12,}                # keys of providers, and ours
     | \bAIza[\w-]{20,}                                        # Google
@@ -30,7 +31,7 @@ _SECRET_VALUE: Final = re.compile(
 # What every credential above has in it. Most values of a log line have nothing of it, and this look
 # costs a fifth of the other.
 _HINT: Final = re.compile(
-    r"authorization|bearer|basic|(?:[spr]k|xai|fac)[-_]|aiza|gh[pousr]_|akia|eyj|://|-----begin"
+    r"authorization|api[-_]key|bearer|basic|(?:[spr]k|xai|fac)[-_]|aiza|gh[pousr]_|akia|eyj|://|-----begin"
 )
 _PAYLOAD_NAMES: Final = frozenset(
     {"body", "completion", "content", "data", "input", "messages", "output", "payload", "prompt"}
