@@ -171,6 +171,14 @@ PROVIDER_CALLS: Final = Metric(
     meaning="Calls by how their stream ended: answered, stopped, or what was wrong.",
     labels=("provider", "model", "ending"),
 )
+TOKEN_ESTIMATE_ERROR: Final = Metric(
+    name="facilitair_token_estimate_error",
+    kind="histogram",
+    unit="1",
+    meaning="How far the worker's estimate of a prompt was from the provider's count, relative.",
+    labels=("provider",),
+    buckets=(0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 1, 2),
+)
 STREAM_CHUNKS: Final = Metric(
     name="facilitair_stream_chunks",
     kind="counter",

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from facilitair_agent_worker.breaker import BreakerRules, Pass
 from facilitair_agent_worker.errors import AttemptFaultError
-from facilitair_agent_worker.estimates import estimated_tokens
+from facilitair_agent_worker.estimates import Estimates
 from facilitair_agent_worker.gates import Ended, Gate, Place
 from facilitair_events.definitions import Model, RateLimits
 from facilitair_events.requests import Fault
@@ -56,9 +56,9 @@ class Asked(Struct, frozen=True, kw_only=True):
     tokens: int
 
     @classmethod
-    def of(cls, request: ChatRequest, *, model: Model, tenant: str) -> Self:
+    def of(cls, request: ChatRequest, *, model: Model, tenant: str, estimates: Estimates) -> Self:
         """The call of a request."""
-        return cls(model=model, tenant=tenant, tokens=estimated_tokens(request))
+        return cls(model=model, tenant=tenant, tokens=estimates.tokens(request, model=model))
 
 
 class Permit(Struct, frozen=True, kw_only=True):

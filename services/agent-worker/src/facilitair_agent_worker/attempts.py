@@ -105,7 +105,12 @@ class Attempts:
                 await self._reuse(job, prepared, finished=prepared.finished)
                 return False
             permit = await self._tools.admission.admit(
-                Asked.of(prepared.request, model=prepared.model, tenant=job.cause.tenant),
+                Asked.of(
+                    prepared.request,
+                    model=prepared.model,
+                    tenant=job.cause.tenant,
+                    estimates=self._tools.estimates,
+                ),
                 slots=self._slots,
             )
         except AttemptFaultError as error:

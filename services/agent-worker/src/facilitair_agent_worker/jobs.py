@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, MutableMapping
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from facilitair_agent_worker.admission import Admission
 from facilitair_agent_worker.claims import Claims
+from facilitair_agent_worker.estimates import Estimates
 from facilitair_agent_worker.ledger import AttemptKey, Ledger
 from facilitair_agent_worker.reports import Reports
 from facilitair_agent_worker.silence import Silence
@@ -46,6 +47,7 @@ class Tools(Struct, frozen=True, kw_only=True):
     models: MutableMapping[str, ChatModel]
     clock_s: Callable[[], float]
     wall_ms: Callable[[], int] = now_ms
+    estimates: Estimates = field(default_factory=Estimates)
 
 
 class Job(Struct, frozen=True, kw_only=True):

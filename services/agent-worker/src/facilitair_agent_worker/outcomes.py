@@ -19,6 +19,7 @@ async def call_report(
     """How a call ended and what it cost. Its ``output`` is its own, without earlier text."""
     task, model = job.task, prepared.model
     text = await store_text(tools.artifacts, job.cause.tenant, task.collaboration, answer.text)
+    tools.estimates.learn(prepared.request, model=model, usage=answer.usage, metrics=tools.metrics)
     usage = await settled(answer, request=prepared.request, model=model)
     answer = replace(answer, usage=usage)
     return CallReported(

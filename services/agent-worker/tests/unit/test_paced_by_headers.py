@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from facilitair_agent_worker.admission import Asked
-from facilitair_agent_worker.estimates import estimated_tokens
+from facilitair_agent_worker.estimates import Estimates
 from facilitair_events.definitions import Model
 from facilitair_events.requests import AttemptReported
 from facilitair_events.topics import COLLABORATION_INBOX
@@ -67,7 +67,8 @@ async def test_headers_of_answers_and_of_errors_pace_the_next_call(
 def test_an_estimate_is_of_the_prompt_and_of_the_longest_answer() -> None:
     words = ChatMessage(role="user", content="word " * 400)
     request = ChatRequest(model="m", messages=(words,), max_output_tokens=100)
-    assert estimated_tokens(request) in range(400, 700)
-    assert estimated_tokens(replace(request, max_output_tokens=None)) > 700
-    asked = Asked.of(request, model=Model(name="m", provider="p"), tenant="t")
-    assert asked.tokens == estimated_tokens(request)
+    model, estimates = Model(name="m", provider="p"), Estimates()
+    assert estimates.tokens(request, model=model) in range(400, 700)
+    assert estimates.tokens(replace(request, max_output_tokens=None), model=model) > 700
+    asked = Asked.of(request, model=model, tenant="t", estimates=estimates)
+    assert asked.tokens == estimates.tokens(request, model=model)
