@@ -44,7 +44,7 @@ def start(outer_environment: Mapping[str, str], reduced_path: Path) -> Start:
 
 
 def finish(process: "subprocess.Popen[str]") -> str:
-    output = process.communicate(timeout=240)[0]
+    output = process.communicate(timeout=380)[0]
     assert process.returncode == 0, output
     return output
 

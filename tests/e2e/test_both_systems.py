@@ -13,6 +13,7 @@ pytestmark = pytest.mark.integration
 
 # Two processes on one state folder; of the fleet: test_a_second_one_is_refused_with_the_pid.
 OF_SOLO = {
+    "test_canaries.py::test_i18_no_secret_is_in_anything_that_a_run_leaves_behind",
     "test_kill.py::test_a_second_solo_on_the_same_home_is_refused",
     # Its log is read once it is stopped; histories of fleets are judged by tests/chaos.
     "test_histories.py::test_a_solo_that_was_killed_leaves_a_legal_history",

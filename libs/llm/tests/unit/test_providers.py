@@ -8,7 +8,6 @@ from aiohttp import web
 
 from facilitair_llm.calls import ChatMessage, ChatRequest, Finished, TextDelta, Usage
 from facilitair_llm.errors import ProviderError
-from facilitair_llm.http_stream import DRAIN_S
 from facilitair_llm.providers import Timeouts, simulator_headers
 
 REQUEST = ChatRequest(model="m", messages=(ChatMessage(role="user", content="hi"),))
@@ -184,12 +183,13 @@ async def test_events_keep_a_call_alive_beyond_its_idle_time(provider, build_mod
         await response.prepare(request)
         for _ in range(8):
             await response.write(HELLO)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.2)
         await response.write(STOP + DONE)
         return response
 
     provider.handler = handler
-    assert len(await collect(build_model(timeouts=FAST))) == 9
+    timeouts = Timeouts(connect_s=60, first_byte_s=60, idle_s=1.5)
+    assert len(await collect(build_model(timeouts=timeouts))) == 9
 
 
 async def test_nobody_listening_is_unavailable_and_names_the_place(build_model):
@@ -258,6 +258,6 @@ async def test_a_finished_answer_leaves_its_connection_for_the_next_call(provide
 
 async def test_a_server_that_stays_open_after_done_is_not_waited_for(provider, build_model):
     provider.stream(HELLO, STOP, DONE, hold=True)
-    async with asyncio.timeout(DRAIN_S * 10):
+    async with asyncio.timeout(60):
         assert (await collect(build_model()))[-1].finish_reason == "stop"
     await asyncio.wait_for(provider.gone.wait(), 60)
