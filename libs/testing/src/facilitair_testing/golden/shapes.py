@@ -6,7 +6,7 @@ file changes nothing but the test that compares both.
 
 from typing import Final
 
-from facilitair_testing.golden import endings, mixed, recoveries, running, troubles
+from facilitair_testing.golden import endings, mixed, patience, recoveries, running, troubles
 from facilitair_testing.golden.story import Shape, Story
 from facilitair_workflows.decide import KNOWN_LOGIC
 
@@ -20,7 +20,7 @@ def _named(*shapes: Shape) -> dict[str, Shape]:
 _SINCE: Final[dict[int, dict[str, Shape]]] = {
     1: _named(*running.SHAPES, *troubles.SHAPES, *endings.SHAPES)
     | {f"mixed-{seed}": mixed.mixed(seed) for seed in range(_SEEDS)},
-    2: _named(*recoveries.SHAPES)
+    2: _named(*recoveries.SHAPES, *patience.SHAPES)
     | {f"mixed-recoveries-{seed}": mixed.mixed_recoveries(seed) for seed in range(_SEEDS)},
 }
 """By the first version that has what a shape is about."""
