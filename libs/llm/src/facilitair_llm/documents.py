@@ -5,6 +5,8 @@ import orjson
 from facilitair_llm.errors import ProviderError
 
 JsonObject = dict[str, object]
+MAX_TOKENS = 10**12
+"""More than any call can use: what says more is broken, and its sums would break others."""
 
 
 def load_object(data: bytes) -> JsonObject:
@@ -52,4 +54,4 @@ def field_text(fields: JsonObject, name: str) -> str:
 def count(fields: object, name: str) -> int | None:
     """Return a number of tokens, or None where it is missing or no such number."""
     value = fields.get(name) if isinstance(fields, dict) else None
-    return value if type(value) is int and value >= 0 else None
+    return value if type(value) is int and 0 <= value <= MAX_TOKENS else None

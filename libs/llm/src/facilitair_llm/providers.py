@@ -31,6 +31,9 @@ __all__ = [
     "simulator_headers",
 ]
 
+MAX_NAME_CHARACTERS = 256
+"""Longer names of models and ids of requests, as a provider tells them, are cut."""
+
 ExtraHeaders = Callable[[str, str], Mapping[str, str]]
 """Called with call id and tenant once per request; its headers are added to the request."""
 
@@ -155,7 +158,7 @@ class HttpChat:
                     for event in events:
                         for chunk in decoder.decode(event):
                             yield chunk
-                yield _without_key(decoder.finish(), secret)
+                yield _told(decoder.finish(), secret)
                 await reader.drain()
         except ProviderError as error:
             if secret is not None:
@@ -181,15 +184,21 @@ class HttpChat:
         }
 
 
-def _without_key(end: Finished, secret: Secret | None) -> Finished:
-    """Return the end of an answer; names that the provider chose may quote what it was sent."""
-    if secret is None:
-        return end
+def _told(end: Finished, secret: Secret | None) -> Finished:
+    """Return the end of an answer with the provider's names cut, and without the key in them.
+
+    They go into records, and a provider may quote there what it was sent.
+    """
+
+    def name(text: str) -> str:
+        cut = text[:MAX_NAME_CHARACTERS]
+        return cut if secret is None else secret.hidden_in(cut)
+
     ident = end.provider_request_id
     return msgspec.structs.replace(
         end,
-        model=secret.hidden_in(end.model),
-        provider_request_id=None if ident is None else secret.hidden_in(ident),
+        model=name(end.model),
+        provider_request_id=None if ident is None else name(ident),
     )
 
 

@@ -203,6 +203,23 @@ async def test_names_that_a_provider_chose_hold_no_key(provider, build_model):
     assert (end.model, end.provider_request_id) == ("[removed]", "req-[removed]")
 
 
+@pytest.mark.parametrize("key", [None, KEY])
+async def test_names_that_a_provider_chose_are_cut(provider, build_model, key):
+    provider.stream(END.replace(b"m-1", b"m" * 100_000))
+    end = (await collect(build_model(api_key=key)))[-1]
+    assert end.model == "m" * 256
+
+
+@pytest.mark.parametrize(
+    ("told", "known"), [(10**12, True), (10**12 + 1, False), (2**64 - 1, False)]
+)
+async def test_counts_that_nothing_can_have_are_unknown(provider, build_model, told, known):
+    usage = {"prompt_tokens": told, "completion_tokens": 1}
+    event = b"data: " + orjson.dumps({"choices": [], "usage": usage}) + b"\n\n"
+    provider.stream(END.replace(b"data: [DONE]\n\n", b"") + event)
+    assert ((await collect(build_model()))[-1].usage is not None) == known
+
+
 async def test_an_image_by_reference_is_the_providers_to_fetch(provider, build_model):
     """Its URL goes into the request as it is; nothing here ever connects to it."""
     url = "https://169.254.169.254/latest/meta-data"
