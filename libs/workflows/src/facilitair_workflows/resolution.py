@@ -85,6 +85,24 @@ class _Lookup(Struct, kw_only=True):
             return None
 
 
+class _Known(Mapping[str, Model]):
+    """All models by name, and the one that agents mean who name none."""
+
+    def __init__(self, *, default: Model, models: Mapping[str, Model]) -> None:
+        self._default = default
+        self._models = models
+
+    def __getitem__(self, name: str) -> Model:
+        return self._default if name == DEFAULT_MODEL else self._models[name]
+
+    def __iter__(self) -> Iterator[str]:
+        yield DEFAULT_MODEL
+        yield from self._models
+
+    def __len__(self) -> int:
+        return len(self._models) + 1
+
+
 def resolve(
     *,
     catalog: Mapping[str, CatalogRecord],
@@ -96,7 +114,8 @@ def resolve(
 ) -> Definition:
     """One complete, versioned workflow: nothing in it is looked up later.
 
-    ``catalog`` maps record keys to records, ``models`` maps ``provider/name`` to models.
+    ``catalog`` maps record keys to records, ``models`` maps ``provider/name`` to models; these may
+    be many, so only those that are named are looked up.
     ``workflow`` is a name or ``name@label``.
     ``overrides`` maps agents to the one model that each of them then runs on.
     Pure: equal arguments give equal digests.
@@ -108,7 +127,7 @@ def resolve(
         raise ResolutionError(faults=lookup.faults)
     version, document = found
     names = sorted(set(_agents_of(document.steps)))
-    known = {DEFAULT_MODEL: default_model, **models}
+    known = _Known(default=default_model, models=models)
     _check_overrides(lookup, overrides, agents=names, models=known)
     agents = {name: _agent(lookup, name, models=known, overrides=overrides) for name in names}
     if lookup.faults:

@@ -88,14 +88,14 @@ def definition_for(
 
     Raises RequestFaultsError.
     """
-    models = models_in(catalog)
-    others = unlisted(overrides.values(), rules, known=models)
+    others = unlisted(overrides.values(), rules, known=CatalogModels(catalog))
+    more = {model_name(model): model for model in others}
     try:
         definition = resolve(
             catalog=catalog,
             workflow=workflow,
             default_model=default_model,
-            models=models | {model_name(model): model for model in others},
+            models=CatalogModels(catalog, more=more),
             overrides=overrides,
             tenant=tenant,
         )
@@ -107,12 +107,29 @@ def definition_for(
     return definition
 
 
-def models_in(catalog: Catalog) -> dict[str, Model]:
-    """Every model of the catalog by its name."""
-    return {
-        version.name: msgspec.convert(version.document, Model)
-        for version in active(catalog, "model", tenant=PLATFORM)
-    }
+class CatalogModels(Mapping[str, Model]):
+    """Every model of the catalog by its name, and ``more``; decoded when it is asked for."""
+
+    def __init__(self, catalog: Catalog, *, more: Mapping[str, Model] | None = None) -> None:
+        self._catalog = catalog
+        self._more = more or {}
+
+    def __getitem__(self, name: str) -> Model:
+        if name in self._more:
+            return self._more[name]
+        label = self._catalog[label_key(PLATFORM, kind="model", name=name, label=ACTIVE)]
+        key = version_key(PLATFORM, kind="model", name=name, version=label.version)
+        version = self._catalog[key]
+        if not isinstance(version, VersionPublished):
+            raise KeyError(name)
+        return msgspec.convert(version.document, Model)
+
+    def __iter__(self) -> Iterator[str]:
+        listed = (one.name for one in active(self._catalog, "model", tenant=PLATFORM))
+        return iter(dict.fromkeys((*listed, *self._more)))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def active(catalog: Catalog, kind: CatalogKind, *, tenant: str) -> Iterator[VersionPublished]:
