@@ -16,6 +16,7 @@ from ipaddress import (
     ip_network,
 )
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -102,6 +103,19 @@ def refusal(text: str, rules: NetworkRules) -> str | None:
     if any(address in network for network in _PRIVATE):
         return None if rules.allow_private else f"it is in a private network; {_ALLOW}"
     return None if address.is_global else "it is not an address of the public internet"
+
+
+def url_refusal(url: str, rules: NetworkRules) -> str | None:
+    """Return why no call of a base URL will get through, as far as the URL itself shows it.
+
+    None for a name: that is judged each time by where it leads.
+    """
+    host = urlsplit(url).hostname or ""
+    try:
+        ip_address(host)
+    except ValueError:
+        return None
+    return refusal(host, rules)
 
 
 def guarded_sockets(rules: NetworkRules) -> OpenSocket:

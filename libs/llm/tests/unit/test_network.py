@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from facilitair_llm.calls import ChatMessage, ChatRequest
 from facilitair_llm.errors import ProviderError
-from facilitair_llm.network import NetworkRules, refusal
+from facilitair_llm.network import NetworkRules, refusal, url_refusal
 from facilitair_llm.openai_wire import OPENAI_CHAT
 from facilitair_llm.providers import HttpChat, Timeouts, build_session, no_key
 
@@ -86,6 +86,21 @@ def test_local_only_refuses_everything_but_this_machine(address) -> None:
         loopback=True, allow_private=True, allowed=EVERYTHING.allowed, local_only=True
     )
     assert (refusal(str(address), rules) is None) == address.is_loopback
+
+
+@pytest.mark.parametrize(
+    ("url", "refused"),
+    [
+        ("http://192.168.1.20:11434/v1", True),
+        ("http://[fe80::1]:11434", True),
+        ("http://127.0.0.1:11434", True),
+        ("https://1.1.1.1/v1", False),
+        ("https://ollama.home/v1", False),
+        ("http://localhost:1234", False),
+    ],
+)
+def test_a_base_url_tells_at_once_what_it_shows(url: str, refused: bool) -> None:
+    assert (url_refusal(url, STRICT) is not None) == refused
 
 
 class Server:

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 import aiohttp
+import structlog
 from prometheus_client import CollectorRegistry
 
 from facilitair_agent_worker.admission import Admission
@@ -30,6 +31,7 @@ from facilitair_events.registry import Registry
 from facilitair_events.topics import AGENT_TASKS, LLM_CALLS
 from facilitair_llm.clients import build_chat_model
 from facilitair_llm.endpoints import Endpoints
+from facilitair_llm.network import url_refusal
 from facilitair_llm.providers import ChatModel, Timeouts, build_session
 from facilitair_llm.secret import Secret
 from facilitair_llm.urls import is_loopback
@@ -40,6 +42,8 @@ from facilitair_runtime.artifacts import DirectoryArtifacts
 from facilitair_runtime.writable import WatchedLog, Writable
 
 __all__ = ["SERVICE", "AgentWorker", "build_app"]
+
+_log = structlog.get_logger()
 
 
 def boottime_s() -> float:
@@ -174,6 +178,11 @@ def _models(
     ``sessions[True]`` reaches this machine: only endpoints get it whose base URL says so.
     ``key_of`` is asked for the key of provider and tenant, once per call.
     """
+    for provider, endpoint in endpoints.by_provider.items():
+        rules = settings.network_rules(loopback=is_loopback(endpoint.base_url))
+        problem = url_refusal(endpoint.base_url, rules)
+        if problem is not None:
+            _log.warning("calls of a provider will be refused", provider=provider, reason=problem)
     timeouts = Timeouts(
         connect_s=settings.timeouts.connect_s,
         first_byte_s=settings.timeouts.first_byte_s,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from facilitair_agent_worker.app import build_app
 from facilitair_agent_worker.settings import AgentWorkerSettings
@@ -88,6 +89,16 @@ async def test_a_private_network_needs_a_setting(ask, variables, allowed) -> Non
     timeout = {"FACILITAIR_AGENT_WORKER_TIMEOUTS__CONNECT_S": "0.05"}
     told = await ask("http://192.168.255.254:9/v1", **variables, **timeout)
     assert told.startswith("address_refused") != allowed
+
+
+async def test_what_will_be_refused_is_told_at_the_start(ask) -> None:
+    timeout = {"FACILITAIR_AGENT_WORKER_TIMEOUTS__CONNECT_S": "0.05"}
+    for variables, told in (({}, True), ({f"{NETWORK}ALLOW_PRIVATE": "true"}, False)):
+        with capture_logs() as logs:
+            await ask("http://192.168.255.254:9/v1", **variables, **timeout)
+        warned = [line for line in logs if line["event"] == "calls of a provider will be refused"]
+        assert [line["provider"] for line in warned] == (["p"] if told else [])
+        assert all(f"{NETWORK}ALLOW_PRIVATE" in line["reason"] for line in warned)
 
 
 def test_a_network_that_is_none_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
