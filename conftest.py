@@ -11,6 +11,7 @@ import structlog
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = [
+    "facilitair_testing.again",
     "facilitair_testing.brokers",
     "facilitair_testing.crash_report",
     "facilitair_testing.leash",
