@@ -24,8 +24,8 @@ export TASK WORKFLOW
 STORES ?= kafka
 SCALE ?=
 SEEDS ?= 1-20
-# As many as the smallest machine has cores: tests that race a clock need theirs.
-TEST_PROCESSES ?= 2
+# One more than the smallest machine has cores: tests of processes wait for most of their time.
+TEST_PROCESSES ?= 3
 export STORES SEEDS
 
 BIN := .venv/bin

@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 System = SoloProcess | FleetSystem
 TASK = "Write a function that reverses a list, with tests"
 TERMINAL = "collaboration.completed"
-VIEWERS = 6
+VIEWERS = 4
 
 
 async def submitted(system: System, workflow: str) -> str:
@@ -70,7 +70,7 @@ async def restless(urls: Sequence[str], ident: str, *, seed: int) -> list[Frame]
     while not found or found[-1].kind != TERMINAL:
         read = chance.choice([some_of_a_stream, some_of_a_socket])
         cursor = found[-1].id if found else None
-        found += await read(chance.choice(urls), ident, cursor, at_most=chance.randint(1, 15))
+        found += await read(chance.choice(urls), ident, cursor, at_most=chance.randint(1, 25))
     return found
 
 
