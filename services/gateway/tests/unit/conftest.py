@@ -266,7 +266,7 @@ def start(log):
 
 @pytest.fixture
 async def gateway(start, tmp_path) -> AsyncIterator[Gateway]:
-    async with start(tmp_path, request_timeout_s=0.5, wrong_keys_burst=100_000) as built:
+    async with start(tmp_path, request_timeout_s=1.5, wrong_keys_burst=100_000) as built:
         yield built
 
 
