@@ -7,6 +7,7 @@ from facilitair_cli.errors import StartError
 from facilitair_cli.finding import Finding, Level
 from facilitair_cli.service_settings import read_endpoints, read_settings
 from facilitair_events.definitions import Model
+from facilitair_gateway.definition_files import load_definitions
 from facilitair_gateway.definitions import model_name
 from facilitair_gateway.model_rules import ModelRules, rules_for
 from facilitair_llm.catalog import ModelCatalog, load_models
@@ -14,7 +15,6 @@ from facilitair_llm.endpoints import Endpoints, needs_simulator, resolve_default
 from facilitair_llm.errors import CatalogError, EndpointsError
 from facilitair_workflows.documents import DEFAULT_MODEL
 from facilitair_workflows.findings import DefinitionsError
-from facilitair_workflows.loading import load_directory
 
 _NOWHERE: Final = "http://127.0.0.1:0"
 """Stands for a simulator that a run would start."""
@@ -38,10 +38,9 @@ def default_model(environ: Mapping[str, str]) -> Finding:
 def agent_models(environ: Mapping[str, str]) -> list[Finding]:
     """A finding for each list of models that agents share; none where ``default_model`` fails."""
     try:
-        endpoints, catalog, default = _set_up(environ)
         settings = read_settings(port=None).gateway
-        known = {model_name(model): model for model in catalog.models}
-        documents = load_directory(settings.definitions, models=known.keys())
+        endpoints, _, default = _set_up(environ)
+        documents, catalog = load_definitions(settings.definitions)
     except (StartError, EndpointsError, CatalogError):
         return []
     except DefinitionsError as error:
@@ -57,7 +56,7 @@ def agent_models(environ: Mapping[str, str]) -> list[Finding]:
     for name, agent in sorted(documents.agents.items()):
         chain = tuple(model_name(default) if m == DEFAULT_MODEL else m for m in agent.models)
         agents.setdefault(chain, []).append(name)
-    models = known | {model_name(default): default}
+    models = {model_name(model): model for model in (*catalog.models, default)}
     return [
         _finding(names, [models[model] for model in chain], rules=rules)
         for chain, names in agents.items()

@@ -5,6 +5,7 @@
 What a provider's own file says wins over its seed, field by field.
 """
 
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -21,7 +22,7 @@ from facilitair_llm.model_files import (
 )
 from facilitair_llm.pricing import cost_usd
 
-__all__ = ["SEED", "ModelCatalog", "cost_usd", "load_models", "read_model_files"]
+__all__ = ["SEED", "ModelCatalog", "ModelNames", "cost_usd", "load_models", "read_model_files"]
 
 SEED = "seed"
 _SIMULATOR = "simulator"
@@ -47,6 +48,39 @@ class ModelCatalog(Struct, frozen=True):
                 return model
         known = self.unlisted.get(provider) or _blank(provider)
         return msgspec.structs.replace(known, name=name)
+
+    @property
+    def names(self) -> "ModelNames":
+        """The names `provider/name` that may be used here."""
+        return ModelNames(self)
+
+    def with_named(self, names: Iterable[str]) -> "ModelCatalog":
+        """Return a catalog that lists what is named too, of providers that have other models."""
+        known = {f"{model.provider}/{model.name}" for model in self.models}
+        added = {}
+        for name in names:
+            provider, _, own = name.partition("/")
+            if name not in known and own and provider in self.open_providers:
+                added[name] = self.find(provider=provider, name=own)
+        return msgspec.structs.replace(self, models=(*self.models, *added.values()))
+
+
+class ModelNames(Collection[str]):
+    """What agents may name: the models that are listed, and any of a provider that has others."""
+
+    def __init__(self, catalog: ModelCatalog) -> None:
+        self._listed = {f"{model.provider}/{model.name}" for model in catalog.models}
+        self._open = catalog.open_providers
+
+    def __contains__(self, name: object) -> bool:
+        provider, _, own = str(name).partition("/")
+        return name in self._listed or bool(own and provider in self._open)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._listed))
+
+    def __len__(self) -> int:
+        return len(self._listed)
 
 
 def load_models(directory: Path) -> ModelCatalog:

@@ -258,3 +258,17 @@ def test_a_provider_without_a_list_of_models_or_that_says_so_has_others_too(
 ):
     (tmp_path / "x.yaml").write_text(text)
     assert load_models(tmp_path).open_providers == ({"here"} if is_open else set())
+
+
+def test_agents_may_name_unlisted_models_of_open_providers_alone(tmp_path):
+    (tmp_path / "here.yaml").write_text(f"{LOCAL}unlisted_models: true\n")
+    (tmp_path / "openai.yaml").write_text(GOOD)
+    catalog = load_models(tmp_path)
+    assert "here/qwen3:8b" in catalog.names
+    assert "openai/a" in catalog.names
+    assert not [n for n in ("openai/x", "nobody/x", "here/", "here", "x") if n in catalog.names]
+    assert sorted(catalog.names) == ["here/a", "here/b", "openai/a", "openai/b"]
+    named = catalog.with_named(["here/qwen3:8b", "here/qwen3:8b", "here/a", "openai/x", "default"])
+    assert len(named.models) == len(catalog.models) + 1
+    assert named.models[-1].name == "qwen3:8b"
+    assert named.models[-1].tags == ("local", "residency:eu")

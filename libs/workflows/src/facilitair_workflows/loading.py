@@ -146,6 +146,6 @@ def _check_agent(
     if models is None:
         return
     for model, line in zip(file.document.models, file.model_lines, strict=True):
-        if model not in {DEFAULT_MODEL, *models}:
+        if model != DEFAULT_MODEL and model not in models:
             advice = near_miss(model, models) or f"; {known_names(models)}"
             findings.add(line, f"unknown model {model!r}{advice}")

@@ -19,7 +19,8 @@ from facilitair_gateway.adapters.uvicorn_server import bind
 from facilitair_gateway.applying import Applied
 from facilitair_gateway.authority import Authority, build_authority
 from facilitair_gateway.credentials import Credentials, build_credentials
-from facilitair_gateway.definitions import Catalog, model_name, records_of
+from facilitair_gateway.definition_files import load_definitions
+from facilitair_gateway.definitions import Catalog, records_of
 from facilitair_gateway.gateway import SERVICE, Collaborators, Gateway
 from facilitair_gateway.guesses import Guesses
 from facilitair_gateway.hub import StreamHub
@@ -37,7 +38,6 @@ from facilitair_gateway.routes.streaming import Streaming
 from facilitair_gateway.settings import GatewaySettings, SocketsGroup
 from facilitair_gateway.topic_admin import TopicAdmin
 from facilitair_gateway.viewing import Viewing
-from facilitair_llm.catalog import load_models
 from facilitair_llm.endpoints import Endpoints, resolve_default_model
 from facilitair_messaging.ports import Log, Producer
 from facilitair_messaging.request_reply import Replies, open_replies
@@ -48,7 +48,6 @@ from facilitair_runtime.artifacts import DirectoryArtifacts
 from facilitair_runtime.writable import WatchedLog, Writable
 from facilitair_workflows.decide import KNOWN_LOGIC
 from facilitair_workflows.documents import CatalogRecord
-from facilitair_workflows.loading import load_directory
 
 __all__ = ["SERVICE", "Gateway", "build_app"]
 
@@ -69,9 +68,7 @@ async def build_app(
     """
     writable = Writable()
     log = WatchedLog(log, writable)
-    models = load_models(settings.definitions / "models")
-    names = {model_name(model) for model in models.models}
-    documents = load_directory(settings.definitions, models=names)
+    documents, models = load_definitions(settings.definitions)
     default_model = resolve_default_model(endpoints, models)
     rules = rules_for(
         endpoints,

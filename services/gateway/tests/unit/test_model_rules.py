@@ -160,3 +160,14 @@ async def test_what_is_used_when_nobody_names_a_model_is_listed_and_may_be_named
 
 def test_without_rules_everything_is_allowed() -> None:
     assert ModelRules().forbids(Model(name="m", provider="p")) is None
+
+
+async def test_an_agent_may_name_a_model_that_nobody_lists(ask, files, stage) -> None:
+    agent = files / "agents" / "assistant.yaml"
+    agent.write_text(agent.read_text().replace("[default]", "[ollama/qwen3:8b, default]"))
+    status, _, listed = await ask({})
+    assert status == 202
+    [request] = await stage.inbox()
+    models = request.definition.agents["assistant"].models
+    assert [(m.provider, m.name) for m in models] == [("ollama", "qwen3:8b"), ("here", "good")]
+    assert "ollama/qwen3:8b" in {row["id"] for row in listed["data"]}
