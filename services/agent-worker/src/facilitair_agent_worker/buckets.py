@@ -67,12 +67,17 @@ class Bucket:
         if self._rate is not None:
             self._level = min(self._level + amount, self._capacity)
 
-    def promise(self, amount: float, *, now_s: float) -> float:
-        """When somebody who is sent away should come back: one after the other."""
+    def promise(self, amount: float, *, longest_s: float, now_s: float) -> float:
+        """When somebody who is sent away should come back: one after the other, as far as it goes.
+
+        Those who would come after ``longest_s`` come then, and see.
+        """
         wait_s = self.wait_s(amount, now_s=now_s)
         if self._rate is None:
             return wait_s
         wait_s += self._promised / self._rate
+        if wait_s >= longest_s:
+            return longest_s
         self._promised += min(amount, self._capacity)
         return wait_s
 

@@ -47,6 +47,13 @@ class RenewalTooRareError(WorkerError, ValueError):
         super().__init__(f"must be at most half of lease_s ({lease_s:g}), so that one may be late")
 
 
+class WaitTooLongError(WorkerError, ValueError):
+    """A task would wait for a rate limit for longer than others are without news of it."""
+
+    def __init__(self, *, wait_s: float) -> None:
+        super().__init__(f"must be at least three times rates.wait_s ({wait_s:g})")
+
+
 class KeptForEverError(WorkerError):
     """A topic that this service remembers in memory must expire."""
 

@@ -73,8 +73,8 @@ class Gate:
         """When somebody who does not get in line should come back."""
         return max(
             self.pause_s(now_s=now_s),
-            self._requests.promise(1, now_s=now_s),
-            self._tokens.promise(tokens, now_s=now_s),
+            self._requests.promise(1, longest_s=MAX_RETRY_AFTER_S, now_s=now_s),
+            self._tokens.promise(tokens, longest_s=MAX_RETRY_AFTER_S, now_s=now_s),
         )
 
     def hear(self, rates: Rates, *, now_s: float) -> None:

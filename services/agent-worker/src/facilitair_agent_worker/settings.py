@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings
 
 from facilitair_agent_worker.admission import AdmissionRules
 from facilitair_agent_worker.admission_settings import BreakerGroup, RatesGroup, admission_rules
-from facilitair_agent_worker.errors import RenewalTooRareError
+from facilitair_agent_worker.errors import RenewalTooRareError, WaitTooLongError
 from facilitair_agent_worker.lease import Lease
 from facilitair_llm.framing import MAX_EVENT_BYTES
 from facilitair_llm.http_stream import ResponseLimits
@@ -89,6 +89,7 @@ class AgentWorkerSettings(BaseSettings):
     )
     lease_s: Annotated[float, Field(gt=0)] = Field(
         30.0,
+        validate_default=True,
         description="Silence after which a claimant counts as dead; the same for all workers."
         " A claim that is not used within a third of it is given up.",
     )
@@ -99,6 +100,14 @@ class AgentWorkerSettings(BaseSettings):
     simulator_url: str | None = Field(
         None, description="Where a simulator answers; set by who starts one."
     )
+
+    @field_validator("lease_s")
+    @classmethod
+    def _waits_fit_the_lease(cls, lease_s: float, info: ValidationInfo) -> float:
+        rates = info.data.get("rates")
+        if rates is not None and rates.wait_s is not None and rates.wait_s > lease_s / 3:
+            raise WaitTooLongError(wait_s=rates.wait_s)
+        return lease_s
 
     @field_validator("renew_s")
     @classmethod

@@ -38,8 +38,19 @@ def test_who_comes_later_waits_longer() -> None:
 def test_who_is_sent_away_comes_back_one_after_the_other() -> None:
     bucket = Bucket(per_minute=60, now_s=0)
     bucket.take(60, now_s=0)
-    assert [bucket.promise(1, now_s=0) for _ in range(3)] == pytest.approx([1, 2, 3])
-    assert bucket.promise(1, now_s=10) == 0, "promises are forgotten at the rate they are kept"
+    assert [bucket.promise(1, longest_s=600, now_s=0) for _ in range(3)] == pytest.approx([1, 2, 3])
+    assert bucket.promise(1, longest_s=600, now_s=10) == 0, (
+        "promises are forgotten at the rate they are kept"
+    )
+
+
+def test_a_crowd_is_not_sent_away_for_longer_than_anybody_waits() -> None:
+    bucket = Bucket(per_minute=60, now_s=0)
+    bucket.take(60, now_s=0)
+    waits = [bucket.promise(1, longest_s=600, now_s=0) for _ in range(2000)]
+    assert waits[:599] == pytest.approx(range(1, 600))
+    assert set(waits[599:]) == {600}
+    assert bucket.promise(1, longest_s=600, now_s=300) == pytest.approx(300, abs=2)
 
 
 def test_what_was_estimated_too_high_comes_back_and_too_low_is_taken() -> None:
@@ -193,7 +204,7 @@ def test_no_history_makes_a_wait_that_is_no_number(
             case "back":
                 bucket.put_back(left - limit)
             case _:
-                assert bucket.promise(1, now_s=now_s) >= 0
+                assert bucket.promise(1, longest_s=600, now_s=now_s) >= 0
         wait_s = bucket.wait_s(1, now_s=now_s)
         assert 0 <= wait_s < float("inf")
         rate = bucket.per_minute

@@ -25,3 +25,18 @@ def test_renewals_that_would_be_too_rare_are_refused_by_name(
     monkeypatch.setenv("FACILITAIR_AGENT_WORKER_RENEW_S", "2")
     with pytest.raises(SettingsError, match=r"FACILITAIR_AGENT_WORKER_RENEW_S.*half of lease_s"):
         load(AgentWorkerSettings)
+
+
+def test_a_wait_for_a_limit_that_is_long_for_the_lease_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FACILITAIR_AGENT_WORKER_RATES__WAIT_S", "1.5")
+    monkeypatch.setenv("FACILITAIR_AGENT_WORKER_LEASE_S", "3")
+    with pytest.raises(SettingsError, match=r"FACILITAIR_AGENT_WORKER_LEASE_S.*rates.wait_s"):
+        load(AgentWorkerSettings)
+    monkeypatch.delenv("FACILITAIR_AGENT_WORKER_LEASE_S")
+    monkeypatch.setenv("FACILITAIR_AGENT_WORKER_RATES__WAIT_S", "11")
+    with pytest.raises(SettingsError, match=r"LEASE_S.*rates.wait_s"):
+        load(AgentWorkerSettings)
+    monkeypatch.setenv("FACILITAIR_AGENT_WORKER_RATES__WAIT_S", "1")
+    assert load(AgentWorkerSettings).admission.wait_s == 1
