@@ -40,7 +40,7 @@ async def prepare(task: RunAttempt, *, artifacts: ArtifactStore) -> Prepared:
         raise AttemptFaultError(fault=Fault(code="text_missing", message=str(error))) from error
     if not earlier.strip():
         earlier = ""  # there is nothing to go on from, and providers refuse a blank message
-    model = task.agent.models[task.model_index]
+    model = _model(task)
     request = chat_request(task, model, rendered=rendered, rejected=rejected, earlier=earlier)
     digest = request_digest(request)
     reusable = (call for call in task.finished if call.request_digest == digest)
@@ -51,6 +51,15 @@ async def prepare(task: RunAttempt, *, artifacts: ArtifactStore) -> Prepared:
         finished=next(reusable, None),
         earlier=earlier,
     )
+
+
+def _model(task: RunAttempt) -> Model:
+    """The model that the task names. Raises AttemptFaultError when its agent has none there."""
+    models = task.agent.models
+    if task.model_index < len(models):
+        return models[task.model_index]
+    message = f"the task names model {task.model_index + 1} of an agent that has {len(models)}"
+    raise AttemptFaultError(fault=Fault(code="input_invalid", message=message))
 
 
 async def _context(task: RunAttempt, artifacts: ArtifactStore) -> dict[str, Any]:

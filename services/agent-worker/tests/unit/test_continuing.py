@@ -141,6 +141,16 @@ async def test_one_that_nobody_can_call_here_is_declined_by_its_provider(
     assert model.requests == []
 
 
+async def test_a_model_that_its_agent_does_not_have_is_told(
+    desk: Desk, run_worker: RunWorker
+) -> None:
+    async with run_worker(ScriptedModel("x")):
+        await desk.give(task(model_index=1))
+        [attempt] = await desk.wait_for(COLLABORATION_INBOX, 1)
+    assert attempt.fault.code == "input_invalid"
+    assert "names model 2 of an agent that has 1" in attempt.fault.message
+
+
 @pytest.mark.parametrize(
     ("wanted", "of_agent", "of_model", "limit"),
     [(600, 300, 1000, 600), (2000, 300, 1000, 1000), (600, None, None, 600), (None, 300, 9, 9)],
