@@ -1,5 +1,6 @@
 """What a caller asks of a model and what comes back, in no provider's words."""
 
+from decimal import Decimal
 from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
@@ -109,12 +110,14 @@ class Finished(Struct, frozen=True):
     `usage` is None when the provider did not say.
     Its cached tokens are part of the input tokens, its reasoning tokens part of the output tokens.
     `model` is the name the provider reported.
+    `cost_usd` is what the provider says that the call was charged; None where it says nothing.
     """
 
     finish_reason: FinishReason
     usage: Usage | None
     model: str
     provider_request_id: str | None = None
+    cost_usd: Decimal | None = None
 
 
 Chunk = TextDelta | ReasoningDelta | ToolCallDelta | Finished

@@ -21,11 +21,13 @@ class OpenAIOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     `json_output` says how it is asked for JSON of a schema: by the schema, for any JSON object
     and the schema in words, or in words alone.
     `omit` names what it refuses to be told.
+    `cost` says what tells a call's cost: our `prices`, or the server's own word in its `usage`.
     """
 
     output_limit_field: OutputLimitField = "max_tokens"
     json_output: Literal["schema", "object", "words"] = "schema"
     omit: tuple[Omittable, ...] = ()
+    cost: Literal["prices", "usage"] = "prices"
 
 
 def encode_request(request: ChatRequest, options: OpenAIOptions) -> bytes:

@@ -1,5 +1,7 @@
 """The OpenAI-chat dialect: events of the stream to chunks, and what else makes the dialect."""
 
+from decimal import Decimal
+
 from facilitair_llm.calls import (
     Chunk,
     Finished,
@@ -17,6 +19,7 @@ from facilitair_llm.openai_requests import OpenAIOptions, encode_request
 from facilitair_llm.openai_text_events import TextEvent, text_event
 from facilitair_llm.provider_faults import error_from_body
 from facilitair_llm.sse import SseParser
+from facilitair_llm.told_costs import told_cost
 from facilitair_llm.tool_arguments import arguments_text
 
 FINISH_REASONS: dict[str, FinishReason] = {
@@ -33,13 +36,17 @@ FINISH_REASONS: dict[str, FinishReason] = {
 
 
 class ChatStreamDecoder:
-    """See `StreamDecoder`."""
+    """See `StreamDecoder`. `tells_cost`: what the server says of costs is believed."""
 
-    def __init__(self, *, requested_model: str, provider_request_id: str | None) -> None:
+    def __init__(
+        self, *, requested_model: str, provider_request_id: str | None, tells_cost: bool = False
+    ) -> None:
         self._model = requested_model
         self._provider_request_id = provider_request_id
         self._finish_reason: FinishReason | None = None
         self._usage: Usage | None = None
+        self._tells_cost = tells_cost
+        self._cost_usd: Decimal | None = None
         self._refused = False
         self._last_tool_index = -1
         self.done = False
@@ -69,6 +76,8 @@ class ChatStreamDecoder:
         if self._provider_request_id is None and isinstance(identity, str):
             self._provider_request_id = identity
         self._usage = _decode_usage(document) or self._usage
+        if self._tells_cost and document.get("usage") is not None:
+            self._cost_usd = told_cost(document["usage"])
         choices = document.get("choices")
         if not isinstance(choices, list) or not choices:
             return []
@@ -88,6 +97,7 @@ class ChatStreamDecoder:
         return Finished(
             finish_reason=reason,
             usage=self._usage,
+            cost_usd=self._cost_usd,
             model=self._model,
             provider_request_id=self._provider_request_id,
         )
@@ -193,7 +203,9 @@ def _decode_usage(document: JsonObject) -> Usage | None:
 
 def _build_decoder(asked: Asked) -> ChatStreamDecoder:
     return ChatStreamDecoder(
-        requested_model=asked.request.model, provider_request_id=asked.provider_request_id
+        requested_model=asked.request.model,
+        provider_request_id=asked.provider_request_id,
+        tells_cost=isinstance(asked.options, OpenAIOptions) and asked.options.cost == "usage",
     )
 
 

@@ -1,3 +1,5 @@
+from decimal import Decimal
+
 import msgspec
 import orjson
 import pytest
@@ -16,11 +18,12 @@ from facilitair_llm.calls import (
     ToolDefinition,
     Usage,
 )
+from facilitair_llm.dialects import Asked
 from facilitair_llm.errors import ProviderError
 from facilitair_llm.framing import Event
 from facilitair_llm.json_answers import is_strict_schema
 from facilitair_llm.openai_requests import OpenAIOptions, encode_request
-from facilitair_llm.openai_wire import ChatStreamDecoder
+from facilitair_llm.openai_wire import OPENAI_CHAT, ChatStreamDecoder
 
 REQUEST = ChatRequest(model="m", messages=(ChatMessage(role="user", content="hi"),))
 CLOSED = {
@@ -386,3 +389,44 @@ def test_any_json_gives_chunks_or_a_provider_error(document):
         decoder.decode(Event(data=orjson.dumps({"choices": [{"delta": document}]})))
     except ProviderError as error:
         assert error.message  # noqa: PT017 - either outcome is right, no other exception is
+
+
+@pytest.mark.parametrize(
+    ("told", "cost"),
+    [
+        ({"cost": 0.00014}, "0.00014"),
+        ({"cost": 0}, "0"),
+        ({"cost": 1e-7, "is_byok": False}, "1E-7"),
+        (
+            {"cost": 0.01, "is_byok": True, "cost_details": {"upstream_inference_cost": 0.2}},
+            "0.21",
+        ),
+        ({"cost": 0.01, "is_byok": True}, None),
+        ({"cost": 0.01, "is_byok": True, "cost_details": None}, None),
+        ({"cost": -1}, None),
+        ({"cost": 1e-300}, None),
+        ({"cost": 10**7}, None),
+        ({"cost": "0.01"}, None),
+        ({"cost": True}, None),
+        ({}, None),
+    ],
+)
+def test_a_provider_that_is_asked_tells_what_a_call_was_charged(told, cost):
+    usage = {"prompt_tokens": 2, "completion_tokens": 1} | told
+    events = [delta(content="x"), STOP, {"choices": [], "usage": usage}]
+    for tells in (True, False):
+        decoder = ChatStreamDecoder(requested_model="m", provider_request_id=None, tells_cost=tells)
+        for document in events:
+            decoder.decode(Event(data=orjson.dumps(document)))
+        found = decoder.finish().cost_usd
+        assert found == (Decimal(cost) if tells and cost is not None else None)
+
+
+def test_the_option_of_a_server_says_whether_it_tells_costs():
+    request = ChatRequest(model="m", messages=())
+    for cost, expected in (("usage", Decimal("0.5")), ("prices", None)):
+        asked = Asked(request=request, options=OpenAIOptions(cost=cost))
+        decoder = OPENAI_CHAT.build_decoder(asked)
+        usage = {"prompt_tokens": 2, "completion_tokens": 1, "cost": 0.5}
+        decoder.decode(Event(data=orjson.dumps(STOP | {"usage": usage})))
+        assert decoder.finish().cost_usd == expected

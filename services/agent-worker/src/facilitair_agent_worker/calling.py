@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
+from decimal import Decimal
 
 from msgspec import Struct
 
@@ -18,6 +19,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     """What came of a request. ``fault`` is None for a complete answer with a natural end.
 
     ``usage`` is None where the provider did not get to say what was used.
+    ``cost_usd`` is what the provider says that it charged; None where it says nothing.
     ``free`` says that it was not asked or declined, so that nothing was used (R17).
     ``trouble`` is None where the model came to an end of its own. It is the kind of the provider's
     error, or ``stopped``, ``deadline`` or ``too_long`` where it was us who ended the call.
@@ -28,6 +30,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     model: str | None = None
     finish_reason: str | None = None
     usage: Usage | None = None
+    cost_usd: Decimal | None = None
     free: bool = False
     trouble: str | None = None
 
@@ -98,6 +101,7 @@ def _finished(text: str, end: Finished) -> Answer:
         model=end.model,
         finish_reason=end.finish_reason,
         usage=end.usage,
+        cost_usd=end.cost_usd,
     )
 
 

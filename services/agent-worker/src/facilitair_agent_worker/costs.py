@@ -18,12 +18,15 @@ def cost_of(
 ) -> Decimal | None:
     """What a call cost in USD. None where that is unknown, which is counted and never 0.
 
+    The provider's own word counts where it is asked for it.
     The price of one model says nothing of another that answered in its place; one that an operator
     set is for whatever answers to that name.
     The clock only tells whether prices are still those of their version.
     """
     if answer.free:
         return Decimal(0)
+    if answer.cost_usd is not None:
+        return answer.cost_usd
     if answer.usage is None:
         metrics.count(names.CALL_COST_UNKNOWN, provider=model.provider, reason="usage")
         return None

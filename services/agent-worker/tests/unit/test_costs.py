@@ -36,6 +36,12 @@ def unknown(reason):
         (USED, PRICED, Decimal(1), []),
         (USED, Model(name="m", provider="p"), None, unknown("price")),
         (Answer(text="x", fault=None), PRICED, None, unknown("usage")),
+        (
+            Answer(text="x", fault=None, cost_usd=Decimal("0.07")),
+            Model(name="m", provider="p"),
+            Decimal("0.07"),
+            [],
+        ),
         (Answer(text="", fault=None, free=True), Model(name="m", provider="p"), Decimal(0), []),
     ],
 )
