@@ -14,7 +14,7 @@ from facilitair_cli.attaching import Attachment
 from facilitair_cli.errors import CommandError
 from facilitair_cli.exits import ExitCode
 from facilitair_cli.model_lists import find
-from facilitair_cli.screens import json_text
+from facilitair_cli.screens import json_text, note
 from facilitair_cli.talking import ask, conversation
 from facilitair_cli.terminal_text import harmless, one_line
 from facilitair_cli.wording import money
@@ -67,6 +67,8 @@ async def check(
     chosen = [find(rows, name)["name"] for name in names] or [
         row["name"] for row in rows if row["usable"] and row["default"]
     ]
+    if not chosen:
+        note("no model can be used here; facilitair models ls shows why")
     asking = (_ask(attached, name, timeout_s=timeout_s) for name in dict.fromkeys(chosen))
     found = await asyncio.gather(*asking)
     if as_json:

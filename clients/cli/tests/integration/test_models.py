@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from decimal import Decimal
 
 import pytest
@@ -26,7 +27,7 @@ async def test_every_provider_that_is_set_up_is_asked_once_and_what_is_wrong_is_
         scripted_provider(tmp_path / "good.jsonl") as good,
         scripted_provider(tmp_path / "bad.jsonl") as bad,
     ):
-        good.default = Script(answer=SAID)
+        good.default = Script(answer=SAID, model="claude-sonnet-4-6")
         bad.default = Script(status=401)
         env = {
             "ANTHROPIC_BASE_URL": good.url,
@@ -61,3 +62,28 @@ async def test_without_any_provider_the_simulator_is_checked_and_says_what_it_is
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("ok    simulator/simulated")
     assert "(simulated)" in done.stdout
+
+
+REMOTE = {"OPENAI_API_KEY": KEY, "FACILITAIR_LOCAL_ONLY": "true"}
+
+
+async def test_local_only_starts_nothing_that_would_call_elsewhere(machine):
+    done = await asyncio.to_thread(machine.run, "run", "x", "--workflow", "answer", env=REMOTE)
+    assert done.returncode != 0
+    told = "FACILITAIR_LOCAL_ONLY: openai at https://api.openai.com/v1 is not on this machine"
+    assert told in done.stderr
+    for service in ("facilitair_agent_worker", "facilitair_gateway"):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", service, env=machine.env | REMOTE, stderr=asyncio.subprocess.PIPE
+        )
+        _, said = await process.communicate()
+        assert process.returncode == 2
+        assert told in said.decode()
+        assert KEY not in said.decode()
+
+
+async def test_a_model_without_a_required_tag_is_refused_before_anything_runs(machine):
+    env = {"FACILITAIR_GATEWAY_MODELS__REQUIRED_TAGS": '["residency:eu"]'}
+    done = await asyncio.to_thread(machine.run, "run", "x", "--workflow", "answer", env=env)
+    assert done.returncode == 3
+    assert "simulator/simulated lacks the required tags residency:eu" in done.stderr

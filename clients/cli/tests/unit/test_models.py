@@ -183,7 +183,9 @@ def test_a_model_that_is_refused_at_the_edge_fails_its_check(script, capsys):
 
 def test_nothing_to_check_is_a_failure(script, capsys):
     script.models = ROWS[:1]
-    assert out_of(capsys, "check")[0] == 1
+    code, told = out_of(capsys, "check")
+    assert code == 1
+    assert "no model can be used here" in told.err
 
 
 def test_a_check_waits_as_long_as_it_is_told(script, capsys):
