@@ -26,6 +26,7 @@ SCALE ?=
 SEEDS ?= 1-20
 # One more than the smallest machine has cores: tests of processes wait for most of their time.
 TEST_PROCESSES ?= 3
+WEIGH ?=
 export STORES SEEDS
 
 BIN := .venv/bin
@@ -64,7 +65,7 @@ fleet-down: ready ## Stop what `fleet` started
 	@$(BIN)/facilitair down
 
 test: lint schemas-check ## Everything that can run here; with CI=true a skipped test is a failure
-	@$(BIN)/pytest -m 'not chaos' --again -n $(TEST_PROCESSES) --dist loadfile
+	@$(BIN)/pytest -m 'not chaos' --again $(WEIGH) -n $(TEST_PROCESSES) --dist loadfile
 
 chaos: ready ## The crash table, then seeds of faults for hours (resumable): SEEDS=1-20
 	@mkdir -p .facilitair/chaos; failed=0; \

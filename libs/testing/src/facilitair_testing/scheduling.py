@@ -112,5 +112,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         return
     for scope, seconds in now.items():
         if seconds > 2 * weight_of(scope, kept) + UNKNOWN_S:
-            line = f"{scope} took {seconds:g} s, which {WEIGHTS} does not know: pytest {OPTION}"
-            terminalreporter.line(line, yellow=True)
+            line = f"{scope} took {seconds:g} s, which {WEIGHTS} does not know"
+            terminalreporter.line(f"{line}: make test WEIGH={OPTION}", yellow=True)

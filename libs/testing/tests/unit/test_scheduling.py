@@ -81,4 +81,6 @@ def test_what_is_long_and_not_weighed_is_named(two_files, monkeypatch):
     monkeypatch.setattr(scheduling, "WORTH_KEEPING_S", 0)
     monkeypatch.setattr(scheduling, "UNKNOWN_S", -1)
     ran = two_files.runpytest_inprocess(*PLUGIN)
-    ran.stdout.fnmatch_lines(["test_slow.py took * s, which * does not know: pytest --weigh"])
+    ran.stdout.fnmatch_lines(
+        ["test_slow.py took * s, which * does not know: make test WEIGH=--weigh"]
+    )
