@@ -46,7 +46,9 @@ async def shown(name: str, attached: Attachment, *, as_json: bool) -> int:
 
 def find(rows: Sequence[Row], name: str) -> Row:
     """The model of a name; without a provider it must be the only one. Raises NotFoundError."""
-    fitting = [row for row in rows if name in {row["name"], row["model"]}]
+    fitting = [row for row in rows if row["name"] == name] or [
+        row for row in rows if row["model"] == name
+    ]
     if len(fitting) == 1:
         return fitting[0]
     names = [row["name"] for row in fitting or rows]

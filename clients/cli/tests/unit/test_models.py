@@ -118,6 +118,13 @@ def test_a_name_that_two_providers_have_needs_its_provider(script, capsys):
     assert "did you mean here/llama or there/llama?" in told.err
 
 
+def test_a_whole_name_is_one_models_also_where_another_provider_has_it_inside(script, capsys):
+    script.models = [*ROWS, ROWS[1] | {"name": "router/openai/gpt-x", "model": "openai/gpt-x"}]
+    code, told = out_of(capsys, "show", "openai/gpt-x", "--json")
+    assert code == 0
+    assert json.loads(told.out)["name"] == "openai/gpt-x"
+
+
 def test_the_default_of_every_usable_provider_is_asked_for_one_word(script, capsys):
     code, told = out_of(capsys, "check")
     assert code == 0
