@@ -39,6 +39,12 @@ pytestmark = [
 
 SHORT = Answer(tokens=counted(6), usage=Usage(input_tokens=11, output_tokens=6))
 GOOD = Script(answer=SHORT)
+DOUBLED = {
+    "agents/doubled.yaml": "agent: doubled\nrole: assistant\nprompt: assistant\n"
+    "models: [openai/doubled-dead, anthropic/doubled-good]\n",
+    "workflows/doubled.yaml": "workflow: doubled\noutput: a\nsteps:\n"
+    '  - {id: a, agent: doubled, input: "{{ task }}"}\n',
+}
 HANGS: tuple[Literal["headers", "body", "stream"], ...] = ("headers", "body", "stream")
 WILD = Answer(
     tokens=("\x1b[2J\x1b]0;owned\x07", "<script>alert(1)</script>", "![x](http://e.invalid/?q)"),
@@ -46,16 +52,43 @@ WILD = Answer(
 )
 
 
+SLOW = {
+    "p01-absurd": ("openai", "impatient", Script(status=429, retry_after="absurd")),
+    "p06-drip": ("openai", "thrice", Script(answer=SHORT, drip_s=0.5)),
+    "p06-slow": ("openai", "brief", Script(answer=Answer(tokens=counted(5000)), pace_s=0.2)),
+} | {
+    f"p03-{provider}-{hang}": (provider, "thrice", Script(hang=hang, answer=SHORT, after=3))
+    for provider in PROVIDERS
+    for hang in HANGS
+}
+"""Provider, workflow and script by model."""
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TroubledSolo]:
-    async with troubled_solo(tmp_path_factory.mktemp("trouble")) as troubled:
+    async with troubled_solo(tmp_path_factory.mktemp("trouble"), more=DOUBLED) as troubled:
         troubled.provider.default = GOOD
         yield troubled
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def slow(world: TroubledSolo) -> AsyncIterator[dict[str, asyncio.Task[Run]]]:
+    """Runs that take as long as a provider may stand still, by model; they go on meanwhile."""
+    async with asyncio.TaskGroup() as runs:
+        yield {
+            model: runs.create_task(begun(world, model, wanted)) for model, wanted in SLOW.items()
+        }
 
 
 def script(world: TroubledSolo, model: str, *scripts: Script) -> None:
     """What the first requests for a model see; the following ones are answered well."""
     world.provider.by_model[model] = deque(scripts)
+
+
+async def begun(world: TroubledSolo, model: str, wanted: tuple[str, str, Script]) -> Run:
+    provider, workflow, seen = wanted
+    script(world, model, seen)
+    return await world.run(model, provider=provider, workflow=workflow)
 
 
 def asked(world: TroubledSolo, model: str) -> int:
@@ -66,6 +99,7 @@ def failed(run: Run) -> list[Event]:
     return [event for event in run.events if event.kind == "attempt.failed"]
 
 
+@pytest.mark.usefixtures("slow")
 async def test_p01_i3_a_429_is_waited_for_as_the_provider_wishes(world: TroubledSolo) -> None:
     forms = {
         "p01-seconds": Script(status=429, retry_after="seconds", retry_after_s=1),
@@ -85,9 +119,10 @@ async def test_p01_i3_a_429_is_waited_for_as_the_provider_wishes(world: Troubled
         assert failed(run)[0].data["fault"]["retry_after_s"] == 1
 
 
-async def test_p01_i3_an_absurd_retry_after_ends_at_the_deadline(world: TroubledSolo) -> None:
-    script(world, "p01-absurd", Script(status=429, retry_after="absurd"))
-    run = await world.run("p01-absurd", workflow="impatient")
+async def test_p01_i3_an_absurd_retry_after_ends_at_the_deadline(
+    world: TroubledSolo, slow: dict[str, asyncio.Task[Run]]
+) -> None:
+    run = await slow["p01-absurd"]
     assert run.transcript.status in {"expired", "failed"}
     assert failed(run)[0].data["fault"]["retry_after_s"] == 600
     assert asked(world, "p01-absurd") == 1
@@ -124,19 +159,33 @@ async def test_p02_i5_a_dead_provider_costs_no_more_than_its_probes(world: Troub
         assert (run.transcript.totals.calls, run.text) == (0, "")
 
 
-async def test_p03_i3_a_provider_that_hangs_is_left(world: TroubledSolo) -> None:
-    hangs = {f"p03-{provider}-{hang}": (provider, hang) for provider in PROVIDERS for hang in HANGS}
-    for model, (_, hang) in hangs.items():
-        script(world, model, Script(hang=hang, answer=SHORT, after=3))
-    runs = await asyncio.gather(
-        *(world.run(model, provider=provider) for model, (provider, _) in hangs.items())
-    )
+async def test_p02_i3_another_model_answers_while_the_first_one_is_left_alone(
+    world: TroubledSolo,
+) -> None:
+    script(world, "doubled-dead", Script(status=503, times=10_000))
+    runs = [await world.run("doubled", workflow="doubled", as_written=True) for _ in range(8)]
+    for run in runs:
+        assert run.transcript.status == "completed"
+        planned = [event.data["model"] for event in run.events if event.kind == "step.scheduled"]
+        assert planned == ["doubled-dead", "doubled-good"]
+        assert len(run.faults) == 1, "one attempt for each model"
+    assert [run.faults for run in runs[:5]] == [["overloaded"]] * 5
+    probes = asked(world, "doubled-dead") - 5
+    assert [run.faults for run in runs[5:]].count(["unavailable"]) == 3 - probes
+    assert asked(world, "doubled-good") == 8
+
+
+async def test_p03_i3_a_provider_that_hangs_is_left(
+    world: TroubledSolo, slow: dict[str, asyncio.Task[Run]]
+) -> None:
+    hangs = [model for model in SLOW if model.startswith("p03")]
+    runs = await asyncio.gather(*(slow[model] for model in hangs))
     for model, run in zip(hangs, runs, strict=True):
         assert (run.transcript.status, run.faults) == ("completed", ["timeout"])
         assert asked(world, model) == 2
         assert run.transcript.totals is not None
         assert run.transcript.totals.cost_usd is None, "nobody knows what the first one cost"
-    assert {left.model for left in world.provider.left} >= hangs.keys()
+    assert {left.model for left in world.provider.left} >= set(hangs)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -197,18 +246,17 @@ async def test_p05_i8_letters_that_are_cut_by_every_byte_arrive_whole(world: Tro
     assert run.text == "grüße 🙂日本語"
 
 
-async def test_p06_i15_a_drip_that_completes_no_event_is_left(world: TroubledSolo) -> None:
-    script(world, "p06-drip", Script(answer=SHORT, drip_s=0.5))
-    run = await world.run("p06-drip")
+async def test_p06_i15_a_drip_that_completes_no_event_is_left(
+    slow: dict[str, asyncio.Task[Run]],
+) -> None:
+    run = await slow["p06-drip"]
     assert (run.transcript.status, run.faults) == ("completed", ["timeout"])
 
 
 async def test_p06_i3_a_stream_that_goes_on_for_ever_ends_at_the_deadline_of_its_attempt(
-    world: TroubledSolo,
+    world: TroubledSolo, slow: dict[str, asyncio.Task[Run]]
 ) -> None:
-    slow = Answer(tokens=counted(5000))
-    script(world, "p06-slow", Script(answer=slow, pace_s=0.2))
-    run = await world.run("p06-slow", workflow="brief")
+    run = await slow["p06-slow"]
     assert (run.transcript.status, run.faults) == ("failed", ["timeout"])
     await eventually(
         lambda: "p06-slow" in {left.model for left in world.provider.left},

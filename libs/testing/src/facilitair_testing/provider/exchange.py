@@ -55,8 +55,8 @@ class Exchange:
 
     async def answer(self) -> web.StreamResponse:
         """Answer; a client that goes away early is journalled as `cancelled`."""
-        await self._note("started")
         try:
+            await self._note("started")
             return await self._answer()
         except (asyncio.CancelledError, ConnectionError):
             if not self._broken:
