@@ -234,6 +234,13 @@ class UnknownCredentialError(GatewayError):
         )
 
 
+class UnknownModelError(GatewayError):
+    """There is no model of such a name."""
+
+    def __init__(self, *, model: str, advice: str) -> None:
+        super().__init__(f"there is no model {model!r}{advice}")
+
+
 class UnknownLetterError(GatewayError):
     """There is no dead letter of such an id, or not any more."""
 

@@ -120,6 +120,7 @@ async def test_the_api_describes_itself_without_the_internet(http) -> None:
         "/v1/collaborations/{collaboration}/ws",
         "/v1/agents",
         "/v1/models",
+        "/v1/models/{model}",
         "/v1/workflows",
         "/v1/me",
         "/v1/providers",

@@ -171,3 +171,12 @@ async def test_an_agent_may_name_a_model_that_nobody_lists(ask, files, stage) ->
     models = request.definition.agents["assistant"].models
     assert [(m.provider, m.name) for m in models] == [("ollama", "qwen3:8b"), ("here", "good")]
     assert "ollama/qwen3:8b" in {row["id"] for row in listed["data"]}
+
+
+async def test_one_model_can_be_asked_for_by_its_name(http) -> None:
+    response = await http.get("/v1/models/openai/gpt-4.1-mini")
+    assert (response.status_code, response.json()["id"]) == (200, "openai/gpt-4.1-mini")
+    assert response.json() in (await http.get("/v1/models")).json()["data"]
+    response = await http.get("/v1/models/openai/gpt-4.1-mino")
+    assert (response.status_code, response.json()["code"]) == (404, "model_not_found")
+    assert "did you mean 'openai/gpt-4.1-mini'?" in response.json()["detail"]

@@ -33,6 +33,7 @@ ROWS = {
     ("GET", "/v1/workflows"): Row("read", 200),
     ("GET", "/v1/agents"): Row("read", 200),
     ("GET", "/v1/models"): Row("read", 200),
+    ("GET", "/v1/models/{model:path}"): Row("read", 200),
     ("POST", "/v1/collaborations"): Row("write", 422, {}),
     ("GET", COLLABORATION): Row("read", 200),
     ("GET", f"{COLLABORATION}/cost"): Row("read", 200),
@@ -92,8 +93,13 @@ def test_x01_every_route_has_a_row() -> None:
 
 
 def url(path: str, ident: str) -> str:
-    return path.format(
-        collaboration=ident, tenant="nobody", key="0" * 16, letter="nothing", provider="simulator"
+    return path.replace(":path", "").format(
+        collaboration=ident,
+        tenant="nobody",
+        key="0" * 16,
+        letter="nothing",
+        provider="simulator",
+        model="simulator/simulated",
     )
 
 

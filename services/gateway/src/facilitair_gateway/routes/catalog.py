@@ -1,16 +1,21 @@
 """What there is to work with: workflows, agents and models."""
 
+from typing import Final
+
 from fastapi import APIRouter, Request, Response
 
 from facilitair_events.catalog import CatalogKind
 from facilitair_gateway.definitions import active, listed, model_rows
+from facilitair_gateway.errors import UnknownModelError
 from facilitair_gateway.routes.answers import json_response
 from facilitair_gateway.routes.callers import Caller, Gateway, Parts
 from facilitair_gateway.routes.documents import CURSOR, LIMIT
 from facilitair_gateway.routes.paging import MAX_LIMIT, page
+from facilitair_workflows.suggestions import known_names, near_miss
 
 router = APIRouter(prefix="/v1", tags=["definitions"])
 
+_NAME_CHARS: Final = 200
 _PAGE = {"parameters": [CURSOR, LIMIT]}
 
 
@@ -35,6 +40,17 @@ async def models(*, request: Request, gateway: Gateway) -> Response:
     rows = model_rows(gateway.catalog, gateway.model_rules)
     found = page(rows, request.query_params, by="name", default_limit=MAX_LIMIT)
     return json_response({"object": "list"} | found)
+
+
+@router.get("/models/{model:path}")
+async def model(*, gateway: Gateway, model: str) -> Response:
+    """One model by its name, such as openai/gpt-4.1-mini."""
+    rows = {row["id"]: row for row in model_rows(gateway.catalog, gateway.model_rules)}
+    if model not in rows:
+        name = model[:_NAME_CHARS]
+        advice = near_miss(name, rows) or f"; {known_names(rows)}"
+        raise UnknownModelError(model=name, advice=advice)
+    return json_response(rows[model])
 
 
 def _page(request: Request, gateway: Parts, *, kind: CatalogKind, tenant: str) -> Response:

@@ -149,6 +149,7 @@ _STATUS: Final[dict[type[errors.GatewayError], tuple[HTTPStatus, str]]] = {
     errors.UnknownProviderError: (HTTPStatus.NOT_FOUND, "provider_not_found"),
     errors.UnknownCredentialError: (HTTPStatus.NOT_FOUND, "provider_key_not_found"),
     errors.UnknownKeyError: (HTTPStatus.NOT_FOUND, "key_not_found"),
+    errors.UnknownModelError: (HTTPStatus.NOT_FOUND, "model_not_found"),
     errors.UnknownLetterError: (HTTPStatus.NOT_FOUND, "letter_not_found"),
     errors.LetterUnsureError: (HTTPStatus.SERVICE_UNAVAILABLE, "not_confirmed"),
     errors.LettersUnreadError: (HTTPStatus.SERVICE_UNAVAILABLE, "letters_unread"),
