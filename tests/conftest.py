@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 # What the caller's make, Python and shell would tell the clone, and what would choose a model.
-_OUTER = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "VIRTUAL_ENV", "TASK", "WORKFLOW")
+_OUTER = ("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "VIRTUAL_ENV", "TASK", "WORKFLOW")
 _PROVIDERS = (
     *(f"{path.stem.upper()}_" for path in sorted((ROOT / "models").glob("*.yaml"))),
     "FACILITAIR_",

@@ -11,10 +11,10 @@ pytestmark = pytest.mark.integration
 
 TESTS = Path(__file__).parents[1]
 ROOT = TESTS.parents[2]
-SUITES = {
-    "Embedded": TESTS / "unit" / "test_embedded_conformance.py",
-    "Kafka": TESTS / "integration" / "test_kafka_conformance.py",
-}
+SUITES = (
+    TESTS / "unit" / "test_embedded_conformance.py",
+    TESTS / "integration" / "test_kafka_conformance.py",
+)
 PROGRAM = """
 import sys
 import facilitair_messaging.adapters.embedded, facilitair_messaging.loop
@@ -23,21 +23,25 @@ raise SystemExit(any(name.split(".")[0] == "aiokafka" for name in sys.modules))
 """
 
 
-def collected(adapter):
-    """The ids of an adapter's suite, without its name."""
+def collected():
+    """The ids of all suites."""
     listing = subprocess.run(
-        [sys.executable, "-m", "pytest", "--collect-only", "-q", str(SUITES[adapter])],
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", *map(str, SUITES)],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
         timeout=120,
     )
-    return set(re.findall(rf"::Test{adapter}(\S+)$", listing.stdout, re.MULTILINE))
+    return listing.stdout
 
 
 def test_the_collected_ids_of_both_adapters_are_equal():
-    embedded, kafka = collected("Embedded"), collected("Kafka")
+    listing = collected()
+    embedded, kafka = (
+        set(re.findall(rf"::Test{adapter}(\S+)$", listing, re.MULTILINE))
+        for adapter in ("Embedded", "Kafka")
+    )
     assert embedded == kafka
     assert len(kafka) > 50
 

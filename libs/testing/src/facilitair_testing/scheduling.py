@@ -30,8 +30,15 @@ _SHARING: Final = (
 )
 """Files that share what lives as long as a process of tests: each process would start its own."""
 
-_ALONE: Final = ("test_own_cluster", "test_refused_records", "test_histories", "test_providers")
-"""Files of such a folder that have a server of their own."""
+_ALONE: Final = (
+    "test_both_systems",
+    "test_canaries",
+    "test_histories",
+    "test_own_cluster",
+    "test_providers",
+    "test_refused_records",
+)
+"""Files of such a folder that have a server of their own, or none."""
 
 _SOLO: Final = "[solo"
 """So begin the parameters of a test that needs no fleet."""
