@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -79,7 +80,7 @@ def undeclared_imports(root: Path, providers: Mapping[str, list[str]]) -> list[s
         declared = {canonicalize_name(Requirement(text).name) for text in project["dependencies"]}
         declared.add(canonicalize_name(project["name"]))
         for path in sorted((folder / "src").rglob("*.py")):
-            for imported in sorted(top_level_imports(path)):
+            for imported in sorted(top_level_imports(path.read_bytes())):
                 brought_by = {canonicalize_name(name) for name in providers.get(imported, [])}
                 if not brought_by & declared:
                     where = path.relative_to(root).as_posix()
@@ -87,12 +88,16 @@ def undeclared_imports(root: Path, providers: Mapping[str, list[str]]) -> list[s
     return faults
 
 
-def top_level_imports(path: Path) -> set[str]:
-    """First parts of what a module imports, the standard library left out."""
+@cache
+def top_level_imports(source: bytes) -> frozenset[str]:
+    """First parts of what a module imports, the standard library left out.
+
+    Remembered, because those who ask have the same sources before them again and again.
+    """
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             found |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.add(node.module.partition(".")[0])
-    return found - set(sys.stdlib_module_names)
+    return frozenset(found - set(sys.stdlib_module_names))
