@@ -37,6 +37,7 @@ def measure(bench: Bench) -> list[Reading]:
             chunks_per_s, samples = asyncio.run(_samples(bootstrap, pid, bench=bench))
     return [
         Reading("chunks/s over the whole time", chunks_per_s, ""),
+        Reading("tasks/s over the whole time", chunks_per_s / tokens, ""),
         Reading(
             "memory of the worker, growth in ten minutes",
             slope(samples) * TEN_MINUTES_S,
