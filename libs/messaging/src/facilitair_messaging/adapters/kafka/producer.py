@@ -176,18 +176,32 @@ class KafkaProducer:
 async def _answered(answers: "set[asyncio.Future[Any]]", *, broken: "asyncio.Future[None]") -> None:
     """Wait for all batches, or for the first error, or until the producer is given up.
 
-    Others wait for the same batches, so none is cancelled.
+    Others wait for the same batches, so none is cancelled. A callback for each and one future:
+    a gather of shields took as long as all that aiokafka does with a batch.
     """
-    together = asyncio.gather(*map(asyncio.shield, answers))
-    together.add_done_callback(lambda done: done.cancelled() or done.exception())  # seen
+    settled = asyncio.get_running_loop().create_future()
+    left = len(answers)
+
+    def settle(one: "asyncio.Future[Any]") -> None:
+        nonlocal left
+        left -= 1
+        last = left == 0 or one is broken or one.cancelled() or one.exception() is not None
+        if last and not settled.done():
+            settled.set_result(None)
+
+    waited = (*answers, broken)
+    for one in waited:
+        one.add_done_callback(settle)
     try:
-        waited: set[asyncio.Future[Any]] = {together, broken}
-        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-        if not together.done():
-            broken.result()
-        await together
+        await settled
     finally:
-        together.cancel()
+        for one in waited:
+            one.remove_done_callback(settle)
+    for one in answers:
+        if one.done():
+            one.result()
+    if any(not one.done() for one in answers):
+        broken.result()
 
 
 def _refused(batch: Sequence[Placed], slots: Sequence[Slot]) -> str | None:
