@@ -1,7 +1,7 @@
 """Solo processes of a test, stopped at its end, and one fleet for all tests."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,8 @@ from facilitair_testing.solo import SoloProcess
 
 MakeSolo = Callable[..., SoloProcess]
 MakeSystem = Callable[..., SoloProcess | FleetSystem]
+
+_FLEET = pytest.StashKey[FleetProcess]()
 
 UNANSWERED_S = 15
 """Well above the session of the tests, so that a member that is stopped for shorter is left."""
@@ -49,17 +51,42 @@ async def shared_solo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
 
 
 @pytest.fixture(scope="session")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FleetProcess]:
+def shared_fleet(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[FleetProcess]:
     """One fleet for all tests, with two of each service; its end leaves no process behind."""
     require_kafka()
     process = FleetProcess(tmp_path_factory.mktemp("fleet") / "home", scale=SCALE)
     process.environment["FACILITAIR_SUPERVISOR_UNANSWERED_S"] = str(UNANSWERED_S)
-    try:
-        process.start()
-        yield process
-    finally:
-        process.stop()
-        assert process.processes() == {}
+    request.session.stash[_FLEET] = process
+    yield process
+    end(process)
+
+
+@pytest.fixture(scope="module")
+def fleet(shared_fleet: FleetProcess) -> FleetProcess:
+    """The fleet of all tests, which runs."""
+    if not shared_fleet.runs:
+        shared_fleet.start()
+    return shared_fleet
+
+
+def end(fleet: FleetProcess) -> None:
+    """Nothing of a fleet may be left."""
+    if fleet.runs:
+        fleet.stop()
+    assert fleet.processes() == {}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, None, None]:
+    """End the fleet with the last test of this folder: idle, it takes a third of a core."""
+    yield
+    process = item.session.stash.get(_FLEET, None)
+    if process and (nextitem is None or Path(__file__).parent not in nextitem.path.parents):
+        end(process)
 
 
 @pytest.fixture

@@ -82,6 +82,11 @@ class FleetProcess:
         return self._launcher.pid
 
     @property
+    def runs(self) -> bool:
+        """Whether it was started, and neither stopped nor killed since."""
+        return self._launcher is not None
+
+    @property
     def url(self) -> str:
         """Where the first gateway answers, or answered last."""
         return self.url_of("gateway-0")
