@@ -4,6 +4,7 @@ import json
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
 
 ID = "01900000-0000-7000-8000-000000000000"
 TOTALS = {"usage": {"input_tokens": 5, "output_tokens": 7}, "calls": 1, "cost_usd": "0.25"}
@@ -62,6 +63,7 @@ def described(status="completed", *, partial=None):
 class Script:
     """What is answered: ``problem`` to a submit, else ``parts`` on the stream.
 
+    ``unlisted`` are models that may be named and that no list has.
     A stream stays open until the event ``held`` is set.
     """
 
@@ -72,6 +74,7 @@ class Script:
         self.partial = None
         self.known = True
         self.models = []
+        self.unlisted = []
         self.held = None
         self.requests = []
         self.bodies = []
@@ -88,12 +91,21 @@ class Handler(BaseHTTPRequestHandler):
             self.answer({"status": 404, "code": "not_found", "detail": "there is none"}, 404)
         elif self.path.endswith("/stream"):
             self.stream()
+        elif self.path.startswith("/v1/models/"):
+            self.model(unquote(self.path.removeprefix("/v1/models/")))
         elif self.path.startswith("/v1/models"):
             self.answer({"data": self.server.script.models, "has_more": False})
         elif self.path.endswith("/events"):
             self.answer({"data": events_of(self.server.script.parts), "has_more": False})
         else:
             self.answer(described(self.server.script.status, partial=self.server.script.partial))
+
+    def model(self, name):
+        """One that is listed, or that may be named all the same."""
+        rows = [*self.server.script.models, *self.server.script.unlisted]
+        found = next((row for row in rows if row["name"] == name), None)
+        missing = {"status": 404, "code": "model_not_found", "detail": "there is none"}
+        self.answer(found or missing, 200 if found else 404)
 
     def do_POST(self):
         self.server.script.requests.append(f"POST {self.path}")

@@ -13,7 +13,7 @@ from msgspec import Struct
 from facilitair_cli.attaching import Attachment
 from facilitair_cli.errors import CommandError
 from facilitair_cli.exits import ExitCode
-from facilitair_cli.model_lists import find
+from facilitair_cli.model_finding import find
 from facilitair_cli.screens import json_text, note
 from facilitair_cli.talking import ask, conversation
 from facilitair_cli.terminal_text import harmless, one_line
@@ -63,10 +63,7 @@ async def check(
 
     Raises NotFoundError for a name that is none.
     """
-    rows = await ask(attached, lambda client: client.models())
-    chosen = [find(rows, name)["name"] for name in names] or [
-        row["name"] for row in rows if row["usable"] and row["default"]
-    ]
+    chosen = await ask(attached, lambda client: _chosen(client, names))
     if not chosen:
         note("no model can be used here; facilitair models ls shows why")
     asking = (_ask(attached, name, timeout_s=timeout_s) for name in dict.fromkeys(chosen))
@@ -76,6 +73,13 @@ async def check(
     else:
         sys.stdout.write("".join(line(one) for one in found))
     return ExitCode.DONE if found and all(one.ok for one in found) else ExitCode.FAILED
+
+
+async def _chosen(client: Facilitair, names: Sequence[str]) -> list[str]:
+    rows = await client.models()
+    if names:
+        return [(await find(client, name, rows=rows))["name"] for name in names]
+    return [row["name"] for row in rows if row["usable"] and row["default"]]
 
 
 def line(checked: Checked) -> str:

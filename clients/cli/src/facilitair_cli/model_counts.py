@@ -10,7 +10,7 @@ import msgspec
 from facilitair_cli.attaching import Attachment
 from facilitair_cli.errors import OptionError
 from facilitair_cli.exits import ExitCode
-from facilitair_cli.model_lists import Row, find
+from facilitair_cli.model_finding import Row, named
 from facilitair_cli.screens import json_text
 from facilitair_cli.talking import ask
 from facilitair_cli.terminal_text import harmless
@@ -24,7 +24,7 @@ from facilitair_llm.token_counting import TokenCount, count_tokens
 async def count(name: str, attached: Attachment, *, file: Path | None, as_json: bool) -> int:
     """Count a file, or what comes on stdin. Raises NotFoundError and OptionError."""
     text = _text(file)
-    row = find(await ask(attached, lambda client: client.models()), name)
+    row = await ask(attached, lambda client: named(client, name))
     prices = msgspec.convert(row["prices"], Prices) if row.get("prices") else None
     model = Model(name=row["model"], provider=row["owned_by"], prices=prices)
     found = count_tokens(text, model)

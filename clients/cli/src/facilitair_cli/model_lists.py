@@ -1,14 +1,13 @@
 """``models ls`` and ``models show``: what is known of models, told to people."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from difflib import get_close_matches
-from typing import Any, Final
+from typing import Final
 
 from facilitair_cli.attaching import Attachment
-from facilitair_cli.errors import NotFoundError
 from facilitair_cli.exits import ExitCode
+from facilitair_cli.model_finding import Row, named
 from facilitair_cli.screens import json_text
 from facilitair_cli.talking import ask
 from facilitair_cli.terminal_text import harmless
@@ -26,8 +25,6 @@ _COLUMNS: Final = ("model", "context", "in / out $ per M", "tags", "usable here"
 _THOUSAND: Final = 1000
 _MILLION: Final = 1_000_000
 
-Row = Mapping[str, Any]
-
 
 async def listed(attached: Attachment, *, usable: bool, as_json: bool) -> int:
     """List the models, those that can be used first."""
@@ -39,22 +36,9 @@ async def listed(attached: Attachment, *, usable: bool, as_json: bool) -> int:
 
 async def shown(name: str, attached: Attachment, *, as_json: bool) -> int:
     """Tell all about one model. Raises NotFoundError."""
-    row = find(await ask(attached, lambda client: client.models()), name)
+    row = await ask(attached, lambda client: named(client, name))
     sys.stdout.write(json_text(row) + "\n" if as_json else harmless(described(row)))
     return ExitCode.DONE
-
-
-def find(rows: Sequence[Row], name: str) -> Row:
-    """The model of a name; without a provider it must be the only one. Raises NotFoundError."""
-    fitting = [row for row in rows if row["name"] == name] or [
-        row for row in rows if row["model"] == name
-    ]
-    if len(fitting) == 1:
-        return fitting[0]
-    names = [row["name"] for row in fitting or rows]
-    near = names if fitting else get_close_matches(name, names, n=3, cutoff=0.5)
-    advice = f"; did you mean {' or '.join(near)}?" if near else "; see facilitair models ls"
-    raise NotFoundError(what=f"there is no model {name!r}{advice}")
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -111,6 +111,14 @@ def test_an_unknown_model_is_told_with_near_misses(script, capsys, command):
     assert not script.bodies
 
 
+def test_a_model_that_nobody_lists_is_shown_and_checked_where_it_may_be_named(script, capsys):
+    script.unlisted = [ROWS[1] | {"name": "here/new:8b", "model": "new:8b", "default": False}]
+    assert out_of(capsys, "show", "here/new:8b")[1].out.startswith("here/new:8b\nusable here: yes")
+    code, told = out_of(capsys, "check", "here/new:8b")
+    assert (code, told.out.split()[:2]) == (0, ["ok", "here/new:8b"])
+    assert script.bodies[0]["models"] == {"assistant": "here/new:8b"}
+
+
 def test_a_name_that_two_providers_have_needs_its_provider(script, capsys):
     script.models = [*ROWS, ROWS[1] | {"name": "there/llama"}]
     code, told = out_of(capsys, "show", "llama")

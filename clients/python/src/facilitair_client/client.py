@@ -126,6 +126,14 @@ class Facilitair:
         """The models that agents may be run on."""
         return await self._all("/v1/models", dict[str, Any])
 
+    async def model(self, name: str) -> dict[str, Any]:
+        """One model, such as ``ollama/llama3.2``; also one that nobody lists and that may be named.
+
+        Raises ApiError where there is none.
+        """
+        path = f"/v1/models/{quote(name, safe='')}"
+        return decoded(await self._request("GET", path), dict[str, Any])
+
     @property
     def admin(self) -> Administration:
         """Tenants and keys."""

@@ -1,6 +1,6 @@
 """Definitions in the catalog: what files add to it, and what requests read from it. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -158,12 +158,17 @@ def listed(version: VersionPublished) -> dict[str, Any]:
     return shown | {"name": version.name, "version": version.version, "digest": version.digest}
 
 
-def model_rows(catalog: Catalog, rules: ModelRules) -> list[dict[str, Any]]:
-    """The models as the API lists them, by name; also what is used when nobody names one."""
+def model_rows(
+    catalog: Catalog, rules: ModelRules, *, named: Iterable[str] = ()
+) -> list[dict[str, Any]]:
+    """The models as the API lists them, by name; also what is used when nobody names one.
+
+    ``named`` are rows too where their providers have models that nobody lists.
+    """
     versions = {one.name: one for one in active(catalog, "model", tenant=PLATFORM)}
-    for model in rules.defaults.values():
+    for model in unlisted(named, rules, known=versions):
         name = model_name(model)
-        versions.setdefault(name, published("model", name, model))
+        versions[name] = published("model", name, model)
     return [_model_row(versions[name], rules) for name in sorted(versions)]
 
 

@@ -1,6 +1,6 @@
 """Which models a collaboration may use here, and which can be reached. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 
 import msgspec
@@ -112,9 +112,7 @@ def model_faults(
                 yield Fault(code=fault.code, message=message, field=field)
 
 
-def unlisted(
-    names: Iterable[str], rules: ModelRules, *, known: Mapping[str, Model]
-) -> Iterator[Model]:
+def unlisted(names: Iterable[str], rules: ModelRules, *, known: Container[str]) -> Iterator[Model]:
     """The models that are named and not in the catalog, and may be.
 
     They are of providers whose models nobody lists, or what is used when nobody names a model.

@@ -173,6 +173,14 @@ async def test_an_agent_may_name_a_model_that_nobody_lists(ask, files, stage) ->
     assert "ollama/qwen3:8b" in {row["id"] for row in listed["data"]}
 
 
+async def test_one_model_that_nobody_lists_is_told_of_where_it_may_be_named(http) -> None:
+    response = await http.get("/v1/models/ollama%2Fqwen3:8b")
+    assert (response.status_code, response.json()["id"]) == (200, "ollama/qwen3:8b")
+    assert response.json()["why_not"] == "the provider ollama is not set up"
+    assert "prices" not in response.json()
+    assert "ollama/qwen3:8b" not in {r["id"] for r in (await http.get("/v1/models")).json()["data"]}
+
+
 async def test_one_model_can_be_asked_for_by_its_name(http) -> None:
     response = await http.get("/v1/models/openai/gpt-4.1-mini")
     assert (response.status_code, response.json()["id"]) == (200, "openai/gpt-4.1-mini")

@@ -44,8 +44,9 @@ async def models(*, request: Request, gateway: Gateway) -> Response:
 
 @router.get("/models/{model:path}")
 async def model(*, gateway: Gateway, model: str) -> Response:
-    """One model by its name, such as openai/gpt-4.1-mini."""
-    rows = {row["id"]: row for row in model_rows(gateway.catalog, gateway.model_rules)}
+    """One model by its name, such as openai/gpt-4.1-mini, also one that may be named unlisted."""
+    known = model_rows(gateway.catalog, gateway.model_rules, named=[model])
+    rows = {row["id"]: row for row in known}
     if model not in rows:
         name = model[:_NAME_CHARS]
         advice = near_miss(name, rows) or f"; {known_names(rows)}"
