@@ -21,7 +21,7 @@ from benchmarks.streams.talking import Talker, talking
 from facilitair_native.kafka import KafkaServer
 
 PARTITIONS = 12
-START_S = 30.0
+START_S = 120.0
 _PAUSE_S = 0.05
 
 
