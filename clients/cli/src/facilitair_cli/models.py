@@ -47,7 +47,7 @@ def show(
 
 @app.command()
 def check(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help=_NAME)] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help=_NAME)] = None,
     timeout_s: Annotated[
         float, typer.Option("--timeout", min=1, help="Seconds that a model may take.")
     ] = 60,
@@ -75,7 +75,7 @@ def check(
 def count(
     name: Annotated[str, typer.Argument(metavar="NAME", help=_NAME)],
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="A text; without it, stdin is read.")
+        Path | None, typer.Argument(metavar="FILE", help="A text; without it, stdin is read.")
     ] = None,
     *,
     as_json: JsonOption = False,
