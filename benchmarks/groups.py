@@ -49,7 +49,7 @@ _STARTING = (
     ),
 )
 _LATENCY = (
-    Benchmark("hop", "One hop of the log.", appending.measure, takes_s=15),
+    Benchmark("hop", "One hop of the log.", appending.measure, takes_s=12),
     Benchmark(
         "collaboration",
         "What solo adds to the time of its models; the simulator answers at once.",
@@ -67,13 +67,13 @@ _LATENCY = (
         "The same chain as a graph of LangGraph, with the same simulator; without HTTP in front of"
         " it, and without a record that others can read.",
         graphs.measure,
-        takes_s=15,
+        takes_s=12,
     ),
     Benchmark(
         "reducer",
         "CPU of the reducer for one record, by the steps of its collaboration.",
         reducing.measure,
-        takes_s=25,
+        takes_s=5,
     ),
 )
 _WORKER = (
@@ -81,7 +81,7 @@ _WORKER = (
         "worker",
         "What one chunk of a model costs the whole worker: fifty streams, eighty tokens/s each.",
         worker_chunks.measure,
-        takes_s=20,
+        takes_s=15,
     ),
     Benchmark(
         "worker-memory",
