@@ -39,6 +39,8 @@ __all__ = [
 OPENAI_URL = "https://api.openai.com/v1"
 OLLAMA_PORT = 11434
 SIMULATOR = "simulator"
+DEFINITIONS = "FACILITAIR_GATEWAY_DEFINITIONS"
+"""The folder of the definitions that a gateway publishes; its providers are in `models/`."""
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):
@@ -85,7 +87,7 @@ def needs_simulator(env: Mapping[str, str], *, directory: Path | None = None) ->
     if not any(name.endswith(_ENDINGS) for name in env):
         return True
     try:
-        files = _read_files(directory)
+        files = _read_files(directory or _directory(env))
     except EndpointsError:
         return True
     return not any(
@@ -102,11 +104,12 @@ def resolve_endpoints(
     """Return what the environment sets up; an empty variable counts as unset.
 
     `simulator_url` is where a simulator runs, without `/v1`; None when none does.
-    `directory` holds the files of the providers, those of the checkout where None.
+    `directory` holds the files of the providers; where None, they are those of the definitions that
+    the environment names, else of the checkout.
     Where several are set up and none is chosen, `openai` and `ollama` come before the others.
     Raises EndpointsError with everything that is wrong.
     """
-    files = _read_files(directory)
+    files = _read_files(directory or _directory(env))
     faults: list[str] = []
     chosen = _value(env, "FACILITAIR_PROVIDER")
     found = [
@@ -183,10 +186,16 @@ def _variable(provider: str, ending: str) -> str:
     return provider.upper().replace("-", "_").replace(".", "_") + ending
 
 
-def _read_files(directory: Path | None) -> dict[str, ModelFile]:
+def _directory(env: Mapping[str, str]) -> Path:
+    """Return where the files are, so that who calls a provider reads what who names it reads."""
+    own = _value(env, DEFINITIONS)
+    return definitions_dir("model") if own is None else Path(own) / "models"
+
+
+def _read_files(directory: Path) -> dict[str, ModelFile]:
     """Return the files by provider. Raises EndpointsError."""
     try:
-        files = read_model_files(definitions_dir("model") if directory is None else directory)
+        files = read_model_files(directory)
     except CatalogError as error:
         raise EndpointsError(faults=error.faults) from error
     return {file.provider: file for file in files}

@@ -42,6 +42,14 @@ def directory(tmp_path):
     return tmp_path
 
 
+def test_the_folder_of_definitions_has_the_providers_too(tmp_path):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "new.yaml").write_text(FOUR_LINES)
+    env = {"NEW_CLOUD_AI_API_KEY": "k-1", "FACILITAIR_GATEWAY_DEFINITIONS": str(tmp_path)}
+    assert not needs_simulator(env)
+    assert list(resolve_endpoints(env, None).by_provider) == ["new-cloud.ai"]
+
+
 async def url_of(endpoint):
     async with build_session(NetworkRules(loopback=True)) as session:
         return build_chat_model(endpoint, session=session, timeouts=Timeouts())._url  # noqa: SLF001
