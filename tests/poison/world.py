@@ -41,6 +41,9 @@ from facilitair_testing.spoiling import SpoilingLog
 # Much of what these services read is poison; when that is too much, `test_limits` says.
 _MANY: Final = RejectionsGroup(max_consecutive=1000, max_ratio=1)
 PATIENCE_S: Final = 120.0
+_REPLY_S: Final = 6.0
+"""Who lost its reply waits so long, all at the same time; a busy broker may need some of it."""
+
 _AWAY: Final = 503
 Wanted = Callable[[Message], bool]
 Change = Callable[[Message], Message]
@@ -138,7 +141,7 @@ class World:
         else:
             async with (
                 gateway.build_app(
-                    GatewaySettings(home=home, port=0, request_timeout_s=1), log,
+                    GatewaySettings(home=home, port=0, request_timeout_s=_REPLY_S), log,
                     endpoints=_ENDPOINTS,
                 ) as served,
                 httpx.AsyncClient(base_url=served.url, timeout=PATIENCE_S) as self._http,
