@@ -11,7 +11,8 @@ _SEED: Final = 0x9747B28C
 _M: Final = 0x5BD1E995
 _MASK: Final = 0xFFFFFFFF
 _POSITIVE: Final = 0x7FFFFFFF
-_CACHED_KEYS: Final = 65_536
+_CACHED_KEYS: Final = 4_096
+"""More than are written to at once; a table that keeps growing looks like a leak."""
 
 
 def murmur2(data: bytes) -> int:
