@@ -13,6 +13,8 @@ from facilitair_gateway.model_rules import ModelRules, rules_for
 from facilitair_llm.catalog import ModelCatalog, load_models
 from facilitair_llm.endpoints import Endpoints, needs_simulator, resolve_default_model
 from facilitair_llm.errors import CatalogError, EndpointsError
+from facilitair_llm.network import url_refusal
+from facilitair_llm.urls import is_loopback
 from facilitair_workflows.documents import DEFAULT_MODEL
 from facilitair_workflows.findings import DefinitionsError
 
@@ -32,6 +34,11 @@ def default_model(environ: Mapping[str, str]) -> Finding:
         found = f"{chosen.name}: no provider is set, so a simulator answers"
         return Finding(name="model", level="ok", found=found, remedy=remedy)
     place = endpoints.by_provider[endpoints.default_provider].base_url
+    rules = read_settings(port=None).agent_worker.network_rules(loopback=is_loopback(place))
+    refused = url_refusal(place, rules)
+    if refused is not None:
+        found = f"{chosen.name} at {place}, which will be refused: {refused}"
+        return Finding(name="model", level="fail", found=found)
     return Finding(name="model", level="ok", found=f"{chosen.name} at {place}")
 
 
@@ -44,7 +51,7 @@ def agent_models(environ: Mapping[str, str]) -> list[Finding]:
     except (StartError, EndpointsError, CatalogError):
         return []
     except DefinitionsError as error:
-        return [Finding(name=_NAME, level="fail", found=" ".join(str(error).split()))]
+        return [Finding(name=_NAME, level="fail", found="; ".join(str(error).splitlines()))]
     rules = rules_for(
         endpoints,
         catalog,

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -8,6 +9,7 @@ import pytest
 
 from facilitair_cli.app import run_command
 from facilitair_cli.state_folder import STATE_VERSION, StateFolder, prepare
+from facilitair_events.layout import checkout_root
 
 
 @pytest.fixture
@@ -46,6 +48,30 @@ def test_a_model_that_is_set_is_named(examine, monkeypatch):
     monkeypatch.setenv("FACILITAIR_MODEL", "my-model")
     _, found = examine()
     assert found["model"]["found"] == "my-model at http://127.0.0.1:8000/v1"
+
+
+def test_an_address_that_no_call_may_reach_is_told_before_a_run_is(examine, monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://10.1.2.3/v1")
+    monkeypatch.setenv("FACILITAIR_MODEL", "my-model")
+    code, found = examine()
+    assert (code, found["model"]["level"]) == (1, "fail")
+    assert "will be refused: it is in a private network; allow it by" in found["model"]["found"]
+    monkeypatch.setenv("FACILITAIR_AGENT_WORKER_NETWORK__ALLOW_PRIVATE", "true")
+    assert examine()[1]["model"]["level"] == "ok"
+
+
+def test_faults_of_definitions_are_told_one_by_one(examine, monkeypatch, tmp_path):
+    shutil.copytree(checkout_root() / "models", tmp_path / "models")
+    for kind in ("workflows", "agents", "prompts"):
+        (tmp_path / kind).mkdir()
+    (tmp_path / "agents" / "odd.yaml").write_text("agent: odd\nroel: x\nprompt: 5\nmodels: 7\n")
+    monkeypatch.setenv("FACILITAIR_GATEWAY_DEFINITIONS", str(tmp_path))
+    found = examine()[1]["agents"]
+    assert found["level"] == "fail"
+    assert [one.split(" ")[0] for one in found["found"].split("; ")][:2] == [
+        "agents/odd.yaml:1:",
+        "agents/odd.yaml:2:",
+    ]
 
 
 def test_what_each_agent_would_ask_is_told_with_the_source_of_its_price(examine):
