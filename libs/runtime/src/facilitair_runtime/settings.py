@@ -4,10 +4,11 @@ A service declares ``class XSettings(BaseSettings)`` with ``model_config = confi
 the groups below and its own. Nothing but ``load`` and ``read`` read the environment.
 """
 
+import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_origin
 
 import pydantic_settings
 from msgspec import Struct
@@ -177,7 +178,7 @@ def read(settings: type[S], **overrides: Any) -> S:
     except ValidationError as error:
         faults = [_told(settings, one) for one in error.errors(include_url=False)]
     except pydantic_settings.SettingsError as error:
-        faults = [str(error)]
+        faults = list(_no_json(settings)) or [str(error)]
     raise SettingsError(faults=faults)
 
 
@@ -243,15 +244,30 @@ def _told(settings: type[BaseSettings], error: Any) -> str:
     """One validation error as the variable at fault, what is wrong, and what was given."""
     place = tuple(str(part) for part in error["loc"])
     secret = False
-    variable = "__".join(place)
+    variable = f"{settings.model_config['env_prefix']}{'__'.join(place)}".upper()
     for name, path, field in _leaves(settings):
-        if place in {path, (name,)}:
-            variable = name
+        if place == (name,) or place[: len(path)] == path:
+            # Inside of a list or table; parts with brackets are names of the validator's own.
+            inner = [part for part in place[len(path) :] if "[" not in part]
+            variable = f"{name} ({'.'.join(inner)})" if inner else name
             secret = _is_secret(field)
     if error["type"] == "missing":
         return f"{variable} must be set"
     given = "" if secret else f", not {error['input']!r}"
     return f"{variable}: {error['msg']}{given}"
+
+
+def _no_json(settings: type[BaseSettings]) -> Iterator[str]:
+    """A fault for each list or table that is not written as JSON."""
+    for name, _, field in _leaves(settings):
+        kind = get_origin(field.annotation)
+        if name not in os.environ or not (isinstance(kind, type) and issubclass(kind, Collection)):
+            continue
+        try:
+            json.loads(os.environ[name])
+        except ValueError:
+            example = '{"a": …}' if issubclass(kind, Mapping) else '["a", "b"]'
+            yield f"{name} must be JSON such as {example}, not {os.environ[name]!r}"
 
 
 def _is_secret(field: FieldInfo) -> bool:

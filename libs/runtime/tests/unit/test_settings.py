@@ -150,3 +150,34 @@ def test_the_prefix_follows_from_the_service_id():
 def test_the_work_deadline_lies_inside_the_grace_period():
     assert ProcessGroup(grace_s=10, reserve_s=2).deadline_s() == 8
     assert ProcessGroup(grace_s=2, reserve_s=3).deadline_s() == 0
+
+
+class ListedSettings(BaseSettings):
+    model_config = config("gateway")
+
+    names: tuple[int | float, ...] = Field((), description="A list.")
+    limits: dict[str, int] = Field({}, description="A table.")
+
+
+def test_a_list_that_is_no_json_is_told_by_its_variable(monkeypatch):
+    monkeypatch.setenv("FACILITAIR_GATEWAY_NAMES", "eu")
+    monkeypatch.setenv("FACILITAIR_GATEWAY_LIMITS", "a=1")
+    with pytest.raises(SettingsError) as caught:
+        load(ListedSettings)
+    assert list(caught.value.faults) == [
+        'FACILITAIR_GATEWAY_NAMES must be JSON such as ["a", "b"], not \'eu\'',
+        "FACILITAIR_GATEWAY_LIMITS must be JSON such as {\"a\": …}, not 'a=1'",
+    ]
+
+
+def test_a_member_of_a_list_or_table_is_told_by_its_variable_and_place(monkeypatch):
+    monkeypatch.setenv("FACILITAIR_GATEWAY_NAMES", '["x"]')
+    monkeypatch.setenv("FACILITAIR_GATEWAY_LIMITS", '{"groq": "many"}')
+    with pytest.raises(SettingsError) as caught:
+        load(ListedSettings)
+    told = [fault.partition(": ")[0] for fault in caught.value.faults]
+    assert set(told) == {
+        "FACILITAIR_GATEWAY_NAMES (0.int)",
+        "FACILITAIR_GATEWAY_NAMES (0.float)",
+        "FACILITAIR_GATEWAY_LIMITS (groq)",
+    }
