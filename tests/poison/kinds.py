@@ -49,10 +49,14 @@ KINDS: Final[Mapping[str, Callable[[Message], Message]]] = {
 
 
 def example(spec: TopicSpec, *, subject: str) -> Message:
-    """A record that the topic may hold, about ``subject``: the golden example of its first type."""
+    """A record that the topic may hold, about ``subject``: the least of its first type.
+
+    A whole one names steps and workflows that nobody has.
+    """
     name = spec.types[0]
-    path = next((_examples() / name / "valid").glob("*.json"))
+    path = _examples() / name / "valid" / "minimal.json"
     fields = json.loads(path.read_text())
+    subject = fields["provider"] if "provider" in spec.key.split(":") else subject
     named = {"collaboration": subject, "tenant": "local", "path": "a", "attempt": 1, "logic": 1}
     fields |= {field: value for field, value in named.items() if field in fields}
     if isinstance(fields.get("state"), dict):
@@ -78,7 +82,13 @@ def _examples() -> Path:
 
 def _key(pattern: str, *, subject: str) -> str:
     """A key of the declared form."""
-    parts = {"tenant": "local", "collaboration": subject, "path": "a", "kind": "claim"}
+    parts = {
+        "tenant": "local",
+        "collaboration": subject,
+        "provider": subject,
+        "path": "a",
+        "kind": "claim",
+    }
     return "|".join(
         ":".join(parts.get(part, f"{part.replace('_', '-')}1") for part in piece.split(":"))
         for piece in pattern.split("|")
