@@ -23,15 +23,21 @@ def money(cost: Decimal | None) -> str:
 
 
 def spent(totals: Totals) -> str:
-    """Tokens and money in one phrase."""
-    usage = totals.usage
-    phrase = f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out"
-    phrase += f", {money(totals.cost_usd)}"
+    """Tokens and money in one phrase; what nobody counted is never shown as zero."""
+    phrase = f"{_tokens(totals)}, {money(totals.cost_usd)}"
     phrase += " (simulated)" if totals.simulated else ""
     if totals.unknown_calls:
         calls = "call" if totals.unknown_calls == 1 else "calls"
         phrase += f", {totals.unknown_calls} {calls} with unknown outcome"
     return phrase
+
+
+def _tokens(totals: Totals) -> str:
+    usage = totals.usage
+    if totals.cost_usd is None and totals.calls and not (usage.input_tokens or usage.output_tokens):
+        return "tokens unknown"
+    about = "about " if usage.estimated else ""
+    return f"{about}{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out"
 
 
 def seconds(duration_ms: int | None) -> str:

@@ -1,6 +1,8 @@
 import io
 import json
+from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -8,7 +10,9 @@ from rich.console import Console
 from facilitair_cli.live_screen import LiveScreen
 from facilitair_cli.screens import JsonScreen, PlainScreen
 from facilitair_cli.terminal_text import harmless, one_line
-from facilitair_client import Event, Submitted, Transcript
+from facilitair_cli.wording import spent
+from facilitair_client import Event, Submitted, Totals, Transcript
+from facilitair_client.results import Usage
 
 SUBMITTED = Submitted(id="c1", status="accepted", stream="/s", cursor="0-1-0")
 TOTALS = {"usage": {"input_tokens": 5, "output_tokens": 1234}, "calls": 1, "cost_usd": "0.5"}
@@ -68,6 +72,20 @@ def test_plain_lines_tell_who_what_and_the_end():
     assert "5 tokens in, 1,234 out, $0.50" in text
     assert text.endswith("id: c1\nfiles: out/a.py\n")
     assert "completed in 1.2 s" in text
+
+
+@pytest.mark.parametrize(
+    ("usage", "cost", "told"),
+    [
+        ({}, None, "tokens unknown, cost unknown"),
+        ({}, "0", "0 tokens in, 0 out, $0.00"),
+        ({"input_tokens": 5}, None, "5 tokens in, 0 out, cost unknown"),
+        ({"input_tokens": 5, "estimated": True}, "1", "about 5 tokens in, 0 out, $1.00"),
+    ],
+)
+def test_what_nobody_counted_is_not_told_as_zero(usage, cost, told):
+    totals = Totals(usage=Usage(**usage), calls=1, cost_usd=None if cost is None else Decimal(cost))
+    assert spent(totals) == told
 
 
 def test_the_result_is_not_told_twice_in_a_row():
