@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 from facilitair_workflows.agent_files import AgentFile, read_agent, read_prompt
 from facilitair_workflows.documents import DEFAULT_MODEL, Documents, PromptDocument
 from facilitair_workflows.findings import DefinitionsError, FileFault, Findings
-from facilitair_workflows.suggestions import known_names, near_miss
+from facilitair_workflows.suggestions import known_names, model_advice, near_miss
 from facilitair_workflows.validation import check_workflow
 from facilitair_workflows.workflow_files import WorkflowFile, read_workflow
 from facilitair_workflows.yaml_positions import MAX_FILE_BYTES, YamlNode, locate, read
@@ -147,5 +147,4 @@ def _check_agent(
         return
     for model, line in zip(file.document.models, file.model_lines, strict=True):
         if model != DEFAULT_MODEL and model not in models:
-            advice = near_miss(model, models) or f"; {known_names(models)}"
-            findings.add(line, f"unknown model {model!r}{advice}")
+            findings.add(line, f"unknown model {model!r}{model_advice(model, models)}")

@@ -22,7 +22,7 @@ from facilitair_workflows.documents import (
     version_key,
 )
 from facilitair_workflows.errors import WorkflowsError
-from facilitair_workflows.suggestions import known_names, near_miss
+from facilitair_workflows.suggestions import known_names, model_advice, near_miss
 
 Document = TypeVar("Document", bound=Struct)
 
@@ -177,7 +177,7 @@ def _check_overrides(
 
 
 def _unknown_model(model: str, models: Mapping[str, Model]) -> str:
-    return f"unknown model {model!r}{near_miss(model, models) or f'; {known_names(models)}'}"
+    return f"unknown model {model!r}{model_advice(model, models)}"
 
 
 def _agent(

@@ -17,6 +17,7 @@ from facilitair_workflows.documents import (
     record_key,
 )
 from facilitair_workflows.resolution import ResolutionError, definition_digest, resolve
+from facilitair_workflows.suggestions import model_advice
 
 DEFAULT = Model(name="simulated", provider="simulator", simulated=True)
 GPT = Model(name="gpt", provider="openai")
@@ -124,6 +125,18 @@ def test_an_override_replaces_an_agents_models():
 def test_models_keep_their_order_and_a_repeated_one_is_asked_once():
     records = documents(models=("openai/gpt", "default", "simulator/simulated")).records()
     assert resolved(records).agents["writer"].models == (GPT, DEFAULT)
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("groq/lama", " (did you mean 'groq/llama'?)"),
+        ("groq/xxxxxxxxxxxx", "; defined: groq/gemma, groq/llama"),
+        ("nowhere/xxxxxxxxx", "; defined: acme/big, groq/gemma, groq/llama"),
+    ],
+)
+def test_an_unknown_model_is_told_with_those_of_its_provider(name, advice):
+    assert model_advice(name, ["acme/big", "groq/llama", "groq/gemma"]) == advice
 
 
 def test_unknown_names_are_all_reported():

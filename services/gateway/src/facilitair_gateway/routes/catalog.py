@@ -11,7 +11,7 @@ from facilitair_gateway.routes.answers import json_response
 from facilitair_gateway.routes.callers import Caller, Gateway, Parts
 from facilitair_gateway.routes.documents import CURSOR, LIMIT
 from facilitair_gateway.routes.paging import MAX_LIMIT, page
-from facilitair_workflows.suggestions import known_names, near_miss
+from facilitair_workflows.suggestions import model_advice
 
 router = APIRouter(prefix="/v1", tags=["definitions"])
 
@@ -49,8 +49,7 @@ async def model(*, gateway: Gateway, model: str) -> Response:
     rows = {row["id"]: row for row in known}
     if model not in rows:
         name = model[:_NAME_CHARS]
-        advice = near_miss(name, rows) or f"; {known_names(rows)}"
-        raise UnknownModelError(model=name, advice=advice)
+        raise UnknownModelError(model=name, advice=model_advice(name, rows))
     return json_response(rows[model])
 
 
