@@ -21,7 +21,8 @@ _ROW = re.compile(
 def tables(text):
     """Each picture of the table: its rows by name. Pictures follow each other in what was drawn."""
     found = []
-    for line in text.splitlines():
+    whole = text[: text.rfind("\n") + 1]  # the last line may be half of one
+    for line in whole.splitlines():
         if line.split() == HEADINGS:
             found.append({})
         elif found and (row := _ROW.match(line.rstrip())):
