@@ -3,6 +3,7 @@
 from math import exp
 from typing import Final
 
+from facilitair_llm.provider_faults import MAX_RETRY_AFTER_S
 from facilitair_llm.rate_headers import Window
 
 _MINUTE_S: Final = 60.0
@@ -139,8 +140,10 @@ def _rate_of(window: Window) -> float:
 
     Where that is too short to tell, the limit is one of a minute: while much is left, nothing
     depends on it, and when little is left the reset is long enough.
+    One that is longer than any wait we believe in would close the model for good: without a call
+    nobody tells anything better.
     """
     gone = window.limit - window.remaining
     if window.reset_s is not None and window.reset_s >= _TRUSTED_RESET_S and gone > 0:
-        return gone / window.reset_s
+        return gone / min(window.reset_s, MAX_RETRY_AFTER_S)
     return window.limit / _MINUTE_S

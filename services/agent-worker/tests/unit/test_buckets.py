@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facilitair_agent_worker.buckets import Bucket
+from facilitair_llm.provider_faults import MAX_RETRY_AFTER_S
 from facilitair_llm.rate_headers import Window
 
 
@@ -87,6 +88,14 @@ def test_a_reset_that_is_too_short_to_tell_counts_the_limit_for_a_minute() -> No
     bucket = Bucket(per_minute=None, now_s=0)
     bucket.learn(Window(limit=4000, remaining=3999, reset_s=1), now_s=0)
     assert bucket.per_minute == pytest.approx(4000)
+
+
+@pytest.mark.parametrize("amount", [1, 100])
+@pytest.mark.parametrize("remaining", [0, 40, 99])
+def test_an_absurd_reset_closes_nothing_for_good(amount: int, remaining: int) -> None:
+    bucket = Bucket(per_minute=None, now_s=0)
+    bucket.learn(Window(limit=100, remaining=remaining, reset_s=366 * 86_400), now_s=0)
+    assert bucket.wait_s(amount, now_s=0) <= MAX_RETRY_AFTER_S
 
 
 def test_headers_never_raise_a_limit_that_somebody_set() -> None:
