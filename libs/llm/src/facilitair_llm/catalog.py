@@ -115,6 +115,10 @@ def _read_all(directory: Path) -> tuple[list[ModelFile], list[SeedFile]]:
     paths = sorted(directory.glob("*.yaml"))
     if not paths:
         faults.append(f"{directory}: there is no file *.yaml")
+    faults += [
+        f"{path.name}:1: is not read; rename it to end in .yaml"
+        for path in sorted(directory.glob("*.yml"))
+    ]
     read = [read_model_file(path, faults, seeded=seeded) for path in paths]
     files = [file for file in read if file is not None]
     faults += _repeated(seeds)

@@ -134,6 +134,9 @@ def read_seed_file(path: Path, faults: list[str]) -> SeedFile | None:
 def _root(path: Path, faults: list[str]) -> yaml.Node | None:
     try:
         root = compose(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        faults.append(f"{path.name}:1: cannot be read: {error.strerror}")
+        return None
     except UnicodeDecodeError:
         faults.append(f"{path.name}:1: the file is not UTF-8")
         return None
@@ -141,6 +144,9 @@ def _root(path: Path, faults: list[str]) -> yaml.Node | None:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark is not None else 1
         faults.append(f"{path.name}:{line}: not YAML: {error.problem}")
+        return None
+    except yaml.reader.ReaderError as error:
+        faults.append(f"{path.name}:1: not YAML: {error.reason}")
         return None
     if root is None:
         faults.append(f"{path.name}:1: the file is empty")

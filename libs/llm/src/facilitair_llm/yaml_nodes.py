@@ -1,5 +1,6 @@
 """Values taken out of YAML nodes, so that every fault has its file and line."""
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -10,6 +11,8 @@ import yaml
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 MAX_DECIMALS = 20
+MAX_PRICE = 10**6
+_COUNT = re.compile(r"[1-9][0-9]{0,14}")
 
 
 def compose(text: str) -> yaml.Node | None:
@@ -111,7 +114,7 @@ class NodeChecker:
         """Return a whole number above 0, or None."""
         if node is None or is_null(node):
             return None
-        if isinstance(node, yaml.ScalarNode) and node.value.isdecimal() and int(node.value) > 0:
+        if isinstance(node, yaml.ScalarNode) and _COUNT.fullmatch(node.value):
             return int(node.value)
         self.fault(node, "expected a whole number above 0, or null where it is unknown")
         return None
@@ -125,12 +128,13 @@ class NodeChecker:
                 price = Decimal(node.value)
             except InvalidOperation:
                 price = Decimal("NaN")
-            if price.is_finite() and price >= 0 and -int(price.as_tuple().exponent) <= MAX_DECIMALS:
+            known = price.is_finite() and 0 <= price <= MAX_PRICE
+            if known and -int(price.as_tuple().exponent) <= MAX_DECIMALS:
                 return price
         self.fault(
             node,
             "expected USD for a million tokens as a quoted number such as '0.25' (at most "
-            f"{MAX_DECIMALS} decimals), or null where it is unknown",
+            f"{MAX_DECIMALS} decimals and {MAX_PRICE:,}), or null where it is unknown",
         )
         return None
 

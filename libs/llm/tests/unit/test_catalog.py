@@ -70,6 +70,9 @@ def test_a_model_that_no_file_describes_is_usable_with_unknown_price(tmp_path):
         ('"0.25"', '"-1"', "9: expected USD"),
         ('"0.25"', '"inf"', "9: expected USD"),
         ('"0.25"', '"free"', "9: expected USD"),
+        ('"0.25"', '"1e400"', "9: expected USD"),
+        ("1000", "9" * 5000, "6: expected a whole number above 0"),
+        ("default: a", 'default: "\x1b"', "1: not YAML: "),
         ('"0.25"', '"0.123456789012345678901"', "9: expected USD"),
         ("models:", "models: [\nx:", "not YAML"),
     ],
@@ -79,6 +82,17 @@ def test_a_fault_is_named_with_file_and_line(tmp_path, old, new, fault):
     found = faults_of(tmp_path, x=GOOD.replace(old, new))
     assert any(f"x.yaml:{fault}" in line or fault in line for line in found), found
     assert all(line.startswith("x.yaml:") for line in found)
+
+
+def test_a_file_that_cannot_or_will_not_be_read_is_named(tmp_path):
+    (tmp_path / "gone.yaml").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "folder.yaml").mkdir()
+    (tmp_path / "other.yml").write_text(GOOD)
+    assert faults_of(tmp_path, good=GOOD) == [
+        "other.yml:1: is not read; rename it to end in .yaml",
+        "folder.yaml:1: cannot be read: Is a directory",
+        "gone.yaml:1: cannot be read: No such file or directory",
+    ]
 
 
 def test_the_faults_of_all_files_come_at_once(tmp_path):
