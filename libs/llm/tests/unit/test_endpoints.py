@@ -114,6 +114,19 @@ def test_all_faults_come_at_once():
     assert [fault.partition(":")[0] for fault in faults_of(env)] == list(env)
 
 
+@pytest.mark.parametrize("host", ["2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "127.1", "0"])
+def test_an_address_that_is_not_written_out_is_refused(host):
+    [fault] = faults_of({"OPENAI_BASE_URL": f"http://{host}:80/v1"})
+    assert fault == "OPENAI_BASE_URL: its host is no address; write it out, such as 127.0.0.1"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "1.1.1.1", "0x.example", "1e100.net", "7x"])
+def test_an_address_that_is_written_out_and_a_name_are_taken(host):
+    url = f"http://{host}/v1"
+    found = resolve_endpoints({"OPENAI_BASE_URL": url}, None)
+    assert found.by_provider["openai"].base_url == url
+
+
 @pytest.mark.parametrize(
     "url", ["sk-secret", "ftp://h/v1", "http://", "http://u:sk-secret@h", "http://h/?k=sk-secret"]
 )
