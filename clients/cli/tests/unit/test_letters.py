@@ -2,15 +2,13 @@
 
 import json
 import sys
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from facilitair_cli.app import run_command
 from facilitair_cli.exits import ExitCode
 from facilitair_cli.letters import value_bytes
+from facilitair_testing.answering import answering
 
 PLACE = "agent-tasks-dlq:0:7"
 ROW = {
@@ -36,51 +34,17 @@ MENDED = {"headers": HEADERS, "value": {"size": 9, "json": {"attempt": 1}}}
 CLOSED = (409, {"status": 409, "code": "letter_closed", "detail": "it was discarded by me"})
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def answer(self):
-        length = int(self.headers.get("content-length") or 0)
-        body = json.loads(self.rfile.read(length)) if length else None
-        self.server.asked.append((self.command, self.path.rpartition("/v1/admin/dlq")[2], body))
-        status, told = self.server.answers.pop(0)
-        content = json.dumps(told).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    do_GET = do_POST = answer  # noqa: N815 - names of the base class
-
-    def log_message(self, *_):
-        pass
-
-
-@contextmanager
-def serving(*answers):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.answers, server.asked = list(answers), []
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 @pytest.fixture
 def ask(monkeypatch, tmp_path, capsys):
     """Run a command against a gateway with these answers; what was asked, the code, the output."""
 
     def run(arguments, *answers):
-        with serving(*answers) as server:
-            monkeypatch.setenv("FACILITAIR_URL", f"http://127.0.0.1:{server.server_address[1]}")
+        with answering(*answers) as server:
+            monkeypatch.setenv("FACILITAIR_URL", server.url)
             monkeypatch.setenv("FACILITAIR_HOME", str(tmp_path / "home"))
             code = run_command(["dlq", *arguments])
-        return server.asked, code, capsys.readouterr()
+        asked = [(a.method, a.path.rpartition("/v1/admin/dlq")[2], a.body) for a in server.asked]
+        return asked, code, capsys.readouterr()
 
     return run
 
