@@ -1,19 +1,17 @@
 """Agent and prompt files. Names are not looked up here."""
 
-import re
 from typing import Final
 
 from msgspec import Struct
 
 from facilitair_workflows.documents import ACTIVE, DEFAULT_MODEL, AgentDocument, PromptDocument
-from facilitair_workflows.fields import NAME, Fields, bad_name, kind_of
+from facilitair_workflows.fields import MODEL, NAME, Fields, bad_name, kind_of
 from facilitair_workflows.findings import Findings
 from facilitair_workflows.yaml_positions import YamlMap, YamlNode
 
 MAX_PROMPT: Final = 32 * 1024
 """Characters of a system prompt."""
 
-_MODEL: Final = re.compile(r"default|[a-z0-9][a-z0-9_-]*/[A-Za-z0-9][A-Za-z0-9_./:@+-]{0,190}")
 _AGENT_KEYS: Final = (
     "agent", "role", "description", "prompt", "models", "temperature", "max_output_tokens",
 )  # fmt: skip
@@ -80,10 +78,14 @@ def _read_models(fields: Fields) -> tuple[tuple[str, int], ...]:
     models = fields.texts("models", required=True)
     seen: set[str] = set()
     for text, line in models:
-        if not _MODEL.fullmatch(text):
+        if not _is_model(text):
             message = f"{text!r} is not a model: write default, or provider/name"
             fields.findings.add(line, message)
         elif text in seen:
             fields.findings.add(line, f"the model {text!r} is here twice")
         seen.add(text)
-    return tuple((text, line) for text, line in models if _MODEL.fullmatch(text))
+    return tuple((text, line) for text, line in models if _is_model(text))
+
+
+def _is_model(text: str) -> bool:
+    return text == DEFAULT_MODEL or MODEL.fullmatch(text) is not None

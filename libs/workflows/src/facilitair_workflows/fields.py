@@ -13,6 +13,9 @@ STEP_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 """Of workflows, agents, prompts and labels (R18)."""
 
+MODEL: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*/[A-Za-z0-9][A-Za-z0-9_./:@+-]{0,190}")
+"""Of models that somebody names: the provider, and what it calls the model."""
+
 HOUR_S: Final = 3600.0
 DAY_S: Final = 24 * HOUR_S
 

@@ -1,7 +1,7 @@
 """From the catalog's documents to one complete Definition (R10)."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -83,6 +83,12 @@ class _Lookup(Struct, kw_only=True):
             message = f"version {version.version} of {kind} {name!r} cannot be read: {error}"
             self.fault("definition_unreadable", message, field=field)
             return None
+
+
+_MOST_FAULTS: Final = 20
+"""Of overrides that are told; whoever sends more has sent the wrong thing."""
+
+_SHOWN_CHARS: Final = 200
 
 
 class _Known(Mapping[str, Model]):
@@ -167,17 +173,19 @@ def _check_overrides(
     models: Mapping[str, Model],
 ) -> None:
     for agent, model in sorted(overrides.items()):
-        field = f"models.{agent}"
+        if len(lookup.faults) >= _MOST_FAULTS:
+            return
+        field = f"models.{agent[:_SHOWN_CHARS]}"
         if agent not in agents:
             advice = near_miss(agent, agents) or f"; it has {', '.join(agents)}"
-            message = f"the workflow has no agent {agent!r}{advice}"
+            message = f"the workflow has no agent {agent[:_SHOWN_CHARS]!r}{advice}"
             lookup.fault("unknown_agent", message, field=field)
         if model not in models:
             lookup.fault("unknown_model", _unknown_model(model, models), field=field)
 
 
 def _unknown_model(model: str, models: Mapping[str, Model]) -> str:
-    return f"unknown model {model!r}{model_advice(model, models)}"
+    return f"unknown model {model[:_SHOWN_CHARS]!r}{model_advice(model, models)}"
 
 
 def _agent(

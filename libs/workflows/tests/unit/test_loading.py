@@ -128,6 +128,7 @@ def test_the_error_lists_every_fault():
         ("models: [gpt]", "write default, or provider/name"),
         ("models: [openai/gpt, openai/gpt]", "is here twice"),
         ("models: [openai/gp]", "unknown model 'openai/gp' (did you mean 'openai/gpt'?)"),
+        ("models: [new-cloud.ai/x]", "unknown model 'new-cloud.ai/x'; defined: "),
         ("temperature: 3", "from 0 to 2"),
         ("temperature: hot", "must be a number"),
         ("max_output_tokens: 0", "from 1 to"),

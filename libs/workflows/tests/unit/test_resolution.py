@@ -139,6 +139,14 @@ def test_an_unknown_model_is_told_with_those_of_its_provider(name, advice):
     assert model_advice(name, ["acme/big", "groq/llama", "groq/gemma"]) == advice
 
 
+def test_faults_of_many_and_long_names_stay_few_and_short():
+    overrides = {f"{number}{'x' * 5000}": "y" * 5000 for number in range(500)}
+    with pytest.raises(ResolutionError) as caught:
+        resolved(overrides=overrides)
+    assert 20 <= len(caught.value.faults) <= 21
+    assert all(len(fault.message) + len(fault.field) < 1000 for fault in caught.value.faults)
+
+
 def test_unknown_names_are_all_reported():
     assert faults(workflow="cod") == [("unknown_workflow", "workflow")]
     assert faults(overrides={"writr": "openai/gtp", "critic": "nope"}) == [

@@ -10,6 +10,7 @@ from facilitair_events.definitions import Definition, Model
 from facilitair_events.requests import Fault
 from facilitair_llm.catalog import ModelCatalog
 from facilitair_llm.endpoints import OPENAI_URL, Endpoints
+from facilitair_workflows.fields import MODEL
 
 
 class ModelRules(Struct, frozen=True, kw_only=True):
@@ -121,8 +122,10 @@ def unlisted(names: Iterable[str], rules: ModelRules, *, known: Container[str]) 
         if f"{model.provider}/{model.name}" not in known:
             yield model
     for name in names:
-        provider, separator, own = name.partition("/")
-        if name not in known and separator and own and provider in rules.open_providers:
+        provider, _, own = name.partition("/")
+        if name in known or MODEL.fullmatch(name) is None:
+            continue
+        if provider in rules.open_providers:
             yield msgspec.structs.replace(rules.open_providers[provider], name=own)
 
 

@@ -120,6 +120,14 @@ async def test_the_list_of_models_is_one_for_clients_of_openai_too(ask) -> None:
     assert (row["usable"], row["why_not"]) == (False, "the provider openai is not set up")
 
 
+@pytest.mark.parametrize("name", ["a b", "\x1b[2J", "a\nb", "\u202ea", "../x", "x" * 192])
+async def test_a_name_that_no_file_could_hold_is_refused_at_the_edge(ask, stage, name) -> None:
+    status, [fault], _ = await ask({"assistant": f"ollama/{name}"})
+    assert (status, fault["code"]) == (422, "unknown_model")
+    assert len(fault["message"]) < 1000
+    assert await stage.inbox() == []
+
+
 CATALOG = load_models(checkout_root() / "models")
 
 
