@@ -4,6 +4,7 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct
 
+from facilitair_events.envelope import Headers
 from facilitair_events.requests import ReplyTo
 
 State = TypeVar("State")
@@ -25,11 +26,15 @@ class Received(Struct, frozen=True, kw_only=True):
 
 
 class Command(Struct, frozen=True, kw_only=True):
-    """A record for a topic that others read; produced after all events are acked (R7)."""
+    """A record for a topic that others read; produced after all events are acked (R7).
+
+    ``headers`` come after those of the envelope: what a reader needs that cannot read the value.
+    """
 
     topic: str
     key: str
     data: Struct
+    headers: Headers = ()
 
 
 class Reply(Struct, frozen=True, kw_only=True):

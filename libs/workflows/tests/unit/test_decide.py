@@ -67,6 +67,11 @@ def test_a_task_carries_only_the_outputs_its_template_may_name() -> None:
     assert set(inbox.tasks[-1].outputs) == {"a"}
 
 
+def test_a_task_says_its_attempt_also_to_who_cannot_read_it() -> None:
+    (task,) = Inbox().request(definition(step("a"), output="a")).commands
+    assert task.headers == (("attempt", b"1"),)
+
+
 def test_the_loop_repeats_until_the_reviewer_approves() -> None:
     inbox = Inbox()
     inbox.request(review_loop())

@@ -9,7 +9,6 @@ from msgspec import Struct, structs
 from facilitair_events.decision import Command, Decision
 from facilitair_events.envelope import Envelope, timestamp
 from facilitair_events.ids import derive
-from facilitair_events.work import RunAttempt
 from facilitair_messaging.errors import UnknownTopicError
 from facilitair_messaging.messages import caused_by, message
 from facilitair_messaging.ports import Message
@@ -103,15 +102,8 @@ def _events(
 
 
 def _commanded(command: Command, envelope: Envelope) -> Message:
-    """The record of a command; a task says its attempt in a header too.
-
-    A worker that cannot read the value can still say which attempt has failed.
-    """
-    data = command.data
-    built = message(topic=command.topic, key=command.key, data=data, envelope=envelope)
-    if not isinstance(data, RunAttempt):
-        return built
-    return structs.replace(built, headers=(*built.headers, ("attempt", str(data.attempt).encode())))
+    built = message(topic=command.topic, key=command.key, data=command.data, envelope=envelope)
+    return structs.replace(built, headers=(*built.headers, *command.headers))
 
 
 def _seq(event: Struct) -> int:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from facilitair_events.collaboration import PublicEvent
 from facilitair_events.decision import Command, Decision, Received, Reply
 from facilitair_events.definitions import Definition, Step
-from facilitair_events.envelope import instant
+from facilitair_events.envelope import Headers, instant
 from facilitair_events.ids import derive
 from facilitair_events.keys import collaboration_key
 from facilitair_events.replies import RequestAnswered
@@ -99,10 +99,14 @@ class Draft:
             )
         )
 
-    def command(self, topic: str, data: Struct, *, key: str | None = None) -> None:
+    def command(
+        self, topic: str, data: Struct, *, key: str | None = None, headers: Headers = ()
+    ) -> None:
         """Append a record for another service; the default key is the collaboration's."""
         own = collaboration_key(self._state.tenant, self._state.collaboration)
-        self._commands.append(Command(topic=topic, key=own if key is None else key, data=data))
+        self._commands.append(
+            Command(topic=topic, key=own if key is None else key, data=data, headers=headers)
+        )
 
     def reply(self, to: ReplyTo | None, outcome: str, **fields: Any) -> None:
         """Answer a request, if it asked for an answer (R15)."""

@@ -176,7 +176,11 @@ def schedule(draft: Draft, step: StepState, *, reason: str, last: Fault | None =
     draft.arm("attempt_timeout", due_ms=due_ms, path=step.path, attempt=attempt)
     topic = AGENT_TASKS if draft.state.priority == "interactive" else AGENT_TASKS_BATCH
     key = task_key(draft.state.tenant, draft.state.collaboration, step.path)
-    draft.command(topic, _task(draft, step, spec=spec, timeout_s=timeout_s), key=key)
+    # A worker that cannot read the task can still say which attempt has failed.
+    headers = (("attempt", str(step.open).encode()),)
+    draft.command(
+        topic, _task(draft, step, spec=spec, timeout_s=timeout_s), key=key, headers=headers
+    )
 
 
 def give_up_late(draft: Draft, step: StepState, *, last: Fault | None) -> None:
