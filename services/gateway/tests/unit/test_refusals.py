@@ -3,6 +3,7 @@
 import json
 
 import httpx
+import pytest
 from structlog.testing import capture_logs
 
 GROWING = {"collaboration-inbox", "query-replies", "collaboration-state"}
@@ -71,6 +72,16 @@ def check_problem(response: httpx.Response, *, status: int) -> dict:
 
 def codes(problem: dict) -> set[tuple[str, str]]:
     return {(fault["code"], fault["field"]) for fault in problem["errors"]}
+
+
+@pytest.mark.parametrize("inner", [True, False])
+async def test_a_request_with_very_many_faults_gets_a_short_answer(http, inner) -> None:
+    wrong = {f"{number}{'x' * 400}": 5 for number in range(500)}
+    body = {"task": "x", "workflow": "answer"} | ({"models": wrong} if inner else wrong)
+    response = await http.post("/v1/collaborations", json=body)
+    problem = check_problem(response, status=422)
+    assert len(problem["errors"]) == 20
+    assert len(response.content) < 50_000
 
 
 async def test_all_faults_of_a_request_are_told_at_once(http) -> None:

@@ -12,6 +12,8 @@ from facilitair_gateway.errors import BodyTooLargeError, MalformedBodyError
 
 Body = TypeVar("Body", bound=BaseModel)
 
+_MOST_FAULTS: Final = 20
+_FIELD_CHARS: Final = 200
 _MESSAGES: Final = {
     "missing": "is missing",
     "string_type": "must be a string",
@@ -45,7 +47,7 @@ async def read_json(request: Request, *, limit: int) -> Any:
 
 
 def checked(model: type[Body], content: Any) -> tuple[Body | None, list[Fault]]:
-    """The body as ``model``, or everything that is wrong with it."""
+    """The body as ``model``, or what is wrong with it: everything, unless that is very much."""
     if not isinstance(content, dict):
         fault = Fault(code="body_not_object", message="the body must be a JSON object")
         return None, [fault]
@@ -53,11 +55,12 @@ def checked(model: type[Body], content: Any) -> tuple[Body | None, list[Fault]]:
         return model.model_validate(content, strict=True), []
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
-        return None, [_fault(model, one["type"], one["loc"], one["msg"]) for one in found]
+        told = found[:_MOST_FAULTS]
+        return None, [_fault(model, one["type"], one["loc"], one["msg"]) for one in told]
 
 
 def _fault(model: type[BaseModel], kind: str, place: tuple[int | str, ...], told: str) -> Fault:  # noqa: PLR0917 - the parts of one error
-    field = ".".join(str(part) for part in place)
+    field = ".".join(str(part) for part in place)[:_FIELD_CHARS]
     if kind == "extra_forbidden":
         near = get_close_matches(field, model.model_fields, n=1)
         advice = f"did you mean {near[0]!r}?" if near else f"known are {_known(model)}"
