@@ -284,6 +284,15 @@ def test_r14_what_stays_silent_is_unknown_after_the_grace() -> None:
     assert inbox.events[-1].totals.unknown_calls == 1
 
 
+@pytest.mark.parametrize(("logic", "outcome"), [(1, "refused"), (2, "duplicate")])
+def test_r11_a_cancel_that_is_repeated_after_the_end(logic: int, outcome: str) -> None:
+    inbox = Inbox()
+    inbox.request(definition(step("a"), output="a"), logic=logic)
+    inbox.feed(cancel("k1"))
+    inbox.fire("ending")
+    assert [reply.data.outcome for reply in inbox.feed(cancel("k1")).replies] == [outcome]
+
+
 def test_r14_nothing_but_money_and_answers_after_the_terminal_event() -> None:
     inbox = Inbox()
     inbox.request(definition(step("a"), output="a"))

@@ -23,6 +23,9 @@ from facilitair_workflows.reducing.totals import totals_of
 GRACE_MS: Final = 15_000
 """How long an attempt that was stopped may take to say what it cost."""
 
+_STUB_KEEPS_CLIENTS: Final = 2
+"""The first logic whose stub still knows a cancel that is repeated after the end."""
+
 
 def begin(draft: Draft, ending: Ending) -> None:
     """Stop what runs and end as soon as nothing is open; a second ending changes nothing."""
@@ -125,7 +128,7 @@ def _shrink(draft: Draft, ending: Ending) -> None:
         status=ending.kind,
         definition=None,
         inputs={},
-        clients=(),
+        clients=draft.state.clients if draft.state.logic >= _STUB_KEEPS_CLIENTS else (),
         task=Text(size=draft.state.task.size, artifact=draft.state.task.artifact),
         ending=replace(ending, reason=None, fault=_unquoted(ending.fault)),
     )
