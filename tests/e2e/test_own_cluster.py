@@ -218,6 +218,18 @@ async def test_a_service_waits_for_the_broker_and_the_topics_and_says_what_to_do
     await waiting.says("service started")
 
 
+@pytest.fixture
+async def served(cluster: Cluster) -> Cluster:
+    """The cluster once it runs, with what the page permits and all topics."""
+    if cluster.server.pid is None:
+        cluster.server.start()
+        cluster.server.wait_ready()
+        await cluster.authority.permit(*APPLYING, *(p for ps in documented().values() for p in ps))
+        applied = apply_topics(cluster.environment(APPLIER))
+        assert applied.returncode == 0, applied.stderr
+    return cluster
+
+
 async def gateway_of(cluster: Cluster, start: StartService, simulator: str) -> str:
     """The address of a gateway that was started."""
     told = cluster.folder / "home" / "run" / "gateway.json"
@@ -244,18 +256,18 @@ async def is_ready(cluster: Cluster, service: Service, name: str) -> None:
 
 
 async def test_the_documented_permissions_are_enough(
-    cluster: Cluster, start: StartService, simulator: str
+    served: Cluster, start: StartService, simulator: str
 ) -> None:
     assert set(documented()) == set(SERVICES)
     start("orchestrator")
     start("agent-worker", FACILITAIR_AGENT_WORKER_SIMULATOR_URL=simulator)
-    url = await gateway_of(cluster, start, simulator)
+    url = await gateway_of(served, start, simulator)
     patience = Patience(give_up_after_s=READY_S)
     async with Facilitair(url, patience=patience, request_patience=patience) as client:
         submitted = await client.submit("Say yes", workflow="answer")
         kinds = [event.kind async for event in client.stream(submitted.id)]
         assert kinds[-1] == "collaboration.completed"
-        await cluster.authority.permit(*LISTING)
+        await served.authority.permit(*LISTING)
         rows = {row["name"]: row for row in await client.topics()}
     assert rows["collaboration-inbox"]["records"] > 0
 
@@ -271,34 +283,34 @@ async def test_the_documented_permissions_are_enough(
     ],
 )
 async def test_a_missing_permission_is_told_by_name_and_can_be_given_later(
-    cluster: Cluster, start: StartService, simulator: str, service, operation, resource, name
+    served: Cluster, start: StartService, simulator: str, service, operation, resource, name
 ) -> None:
     missing = Permission(user=service, operation=operation, resource=resource, name=name)
     assert missing in documented()[service]
-    await cluster.authority.forbid(missing)
+    await served.authority.forbid(missing)
     more = {"FACILITAIR_AGENT_WORKER_SIMULATOR_URL": simulator}
     refused = start(service, **(more if service == "agent-worker" else {}))
     check_told(await refused.ended(), refused.text, operation=operation, name=name)
-    await cluster.authority.permit(missing)
+    await served.authority.permit(missing)
     again = start(service, **(more if service == "agent-worker" else {}))
-    await is_ready(cluster, again, service)
+    await is_ready(served, again, service)
 
 
 @pytest.mark.chaos
 async def test_a_topic_that_may_not_be_written_is_told_and_nothing_is_lost(
-    cluster: Cluster, start: StartService, simulator: str
+    served: Cluster, start: StartService, simulator: str
 ) -> None:
     about = {"user": "orchestrator", "resource": "topic", "name": "collaboration-events"}
     missing = Permission(operation="WRITE", **about)
-    await cluster.authority.permit(Permission(operation="DESCRIBE", **about))
-    await cluster.authority.forbid(missing)
+    await served.authority.permit(Permission(operation="DESCRIBE", **about))
+    await served.authority.forbid(missing)
     refused = start("orchestrator")
-    url = await gateway_of(cluster, start, simulator)
+    url = await gateway_of(served, start, simulator)
     patience = Patience(give_up_after_s=READY_S)
     async with Facilitair(url, patience=patience, request_patience=patience) as client:
         submitted = await client.submit("Say yes", workflow="answer")
         check_told(await refused.ended(), refused.text, operation="WRITE", name=missing.name)
-        await cluster.authority.permit(missing)
+        await served.authority.permit(missing)
         start("orchestrator")
         start("agent-worker", FACILITAIR_AGENT_WORKER_SIMULATOR_URL=simulator)
         kinds = [event.kind async for event in client.stream(submitted.id)]
@@ -314,11 +326,11 @@ def check_told(code: int, text: str, *, operation: str, name: str) -> None:
 
 
 async def test_a_wrong_password_is_told_and_the_right_one_works(
-    cluster: Cluster, start: StartService
+    served: Cluster, start: StartService
 ) -> None:
     refused = start("orchestrator", KAFKA_SASL_PASSWORD="wrong-horse")
     assert await refused.ended() == 1
     assert "check the credentials" in refused.text
     assert "wrong-horse" not in refused.text
     assert PASSWORD not in refused.text
-    await is_ready(cluster, start("orchestrator"), "orchestrator")
+    await is_ready(served, start("orchestrator"), "orchestrator")
