@@ -17,7 +17,11 @@ import pytest
 
 from facilitair_client.backoff import Patience
 from facilitair_client.client import Facilitair
-from facilitair_events.layout import checkout_root
+from facilitair_events.layout import checkout_root, topics_dir
+from facilitair_events.registry import Registry
+from facilitair_events.topics import COLLABORATION_STATE
+from facilitair_messaging.adapters.kafka import KafkaLog
+from facilitair_messaging.ports import Message
 from facilitair_native.kafka import KafkaServer
 from facilitair_native.kafka_settings import Tls
 from facilitair_testing.eventually import eventually
@@ -227,7 +231,15 @@ async def served(cluster: Cluster) -> Cluster:
         await cluster.authority.permit(*APPLYING, *(p for ps in documented().values() for p in ps))
         applied = apply_topics(cluster.environment(APPLIER))
         assert applied.returncode == 0, applied.stderr
+        await put_something_to_read(cluster)
     return cluster
+
+
+async def put_something_to_read(cluster: Cluster) -> None:
+    """A topic that is empty is not read, so nobody hears that it may not be."""
+    topics = Registry.load(topics_dir()).topics
+    async with KafkaLog.open(cluster.server.address, topics) as log, log.producer() as producer:
+        await producer.send([Message(COLLABORATION_STATE, b"local:gone", None)])
 
 
 async def gateway_of(cluster: Cluster, start: StartService, simulator: str) -> str:
