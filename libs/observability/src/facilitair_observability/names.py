@@ -193,21 +193,8 @@ ATTEMPTS_DECLARED: Final = Metric(
     labels=("outcome",),
 )
 
-METRICS: Final = (
-    PROCESS_DURATION,
-    RECORDS_CONSUMED,
-    RECORDS_RETRIED,
-    RECORDS_DEAD_LETTERED,
-    RECORDS_PENDING,
-    COMMITS_REFUSED,
-    VIEW_POISON,
-    VIEW_KEYS,
-    REPLIES_POISON,
-    REPLY_WAIT,
-    STREAM_VIEWERS,
-    STREAM_GAPS,
-    STREAM_SKIPPED,
-)
+METRICS: Final = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
+"""All of the above."""
 
 
 class SpanName(Struct, frozen=True, kw_only=True):
