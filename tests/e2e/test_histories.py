@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from facilitair_client.backoff import Patience
 from facilitair_client.client import Facilitair
-from facilitair_client.events import Event
 from facilitair_events.layout import topics_dir
 from facilitair_events.registry import Registry
+from facilitair_events.topics import WORKER_CONTROL
 from facilitair_messaging.adapters.embedded import EmbeddedLog
 from facilitair_testing.client_journal import ClientJournal
 from facilitair_testing.eventually import eventually
@@ -20,34 +21,68 @@ from facilitair_testing.solo import SoloProcess
 pytestmark = pytest.mark.integration
 
 TASK = "Write a function that counts the vowels of a word, with tests"
-WORKFLOWS = ("code", "answer", "code", "answer")
+HELD = f"{TASK} [[simulator:hang=headers]]"
+HELD_AT_FIRST = f"{TASK} [[simulator:hang=headers;times=1]]"
+PATIENT = Patience(give_up_after_s=240)
+"""A machine may take its time to start solo again."""
 
 
-def frame(event: Event) -> Frame:
-    told = {name: event.data.get(name) for name in ("seq", "step", "attempt", "index")}
-    return Frame(id=event.id, event=event.kind, **told)
+class User:
+    """Submits, watches to the end, and writes both down."""
+
+    def __init__(self, name: str, client: Facilitair, *, journal: ClientJournal) -> None:
+        self.frames: list[Frame] = []
+        self._id = ""
+        self._name = name
+        self._client = client
+        self._journal = journal
+
+    async def submit(self, task: str, *, workflow: str) -> None:
+        asked = self._journal.invoke("submit", client=self._name, key=self._name, body=workflow)
+        submitted = await self._client.submit(task, workflow=workflow, idempotency_key=self._name)
+        self._journal.ok(asked, status=202, collaboration=submitted.id)
+        self._id = submitted.id
+
+    async def cancel(self) -> None:
+        stopped = self._journal.invoke("cancel", client=self._name, collaboration=self._id)
+        await self._client.cancel(self._id)
+        self._journal.ok(stopped, status=202)
+
+    async def watch(self) -> None:
+        watched = self._journal.invoke("watch", client=self._name, collaboration=self._id)
+        async for event in self._client.stream(self._id):
+            told = {name: event.data.get(name) for name in ("seq", "step", "attempt", "index")}
+            self.frames.append(Frame(id=event.id, event=event.kind, **told))
+        self._journal.ok(watched, frames=self.frames)
+
+    @property
+    def saw(self) -> set[str]:
+        return {frame.event for frame in self.frames}
 
 
-async def use(client: Facilitair, journal: ClientJournal, *, number: int) -> str:
-    """Submit, watch to the end, and write both down; returns the id."""
-    name, workflow = f"client-{number}", WORKFLOWS[number]
-    asked = journal.invoke("submit", client=name, key=name, body=workflow)
-    submitted = await client.submit(TASK, workflow=workflow, idempotency_key=name)
-    journal.ok(asked, status=202, collaboration=submitted.id)
-    watched = journal.invoke("watch", client=name, collaboration=submitted.id)
-    frames: list[Frame] = []
+async def use(solo: SoloProcess, client: Facilitair, *, journal: ClientJournal) -> dict[str, User]:
+    """Cancel one whose call hangs, kill solo while another's call hangs, and watch all ends."""
+    port = int(solo.url.rsplit(":", 1)[1])
+    users = {
+        name: User(name, client, journal=journal) for name in ("lost", "stopped", "coder", "asker")
+    }
+    async with asyncio.TaskGroup() as watching:
 
-    async def watch() -> None:
-        async for event in client.stream(submitted.id):
-            frames.append(frame(event))
-            if number == 2 and len(frames) == 4:
-                stopped = journal.invoke("cancel", client=name, collaboration=submitted.id)
-                await client.cancel(submitted.id)
-                journal.ok(stopped, status=202)
+        async def begin(name: str, task: str, *, workflow: str) -> None:
+            await users[name].submit(task, workflow=workflow)
+            watching.create_task(users[name].watch())
 
-    await watch()
-    journal.ok(watched, frames=frames)
-    return submitted.id
+        # Neither can end before the other half of its test: its call hangs.
+        for open_calls, (name, task) in enumerate({"lost": HELD_AT_FIRST, "stopped": HELD}.items()):
+            await begin(name, task, workflow="answer")
+            await eventually(lambda n=open_calls: len(solo.requests()) > n, what=f"call of {name}")
+        await users["stopped"].cancel()
+        await begin("coder", TASK, workflow="code")
+        await begin("asker", TASK, workflow="answer")
+        await eventually(lambda: len(solo.requests()) >= 4, what="four requests")
+        await solo.kill()
+        await solo.start(port=port)
+    return users
 
 
 async def read(solo: SoloProcess, clients: Path) -> History:
@@ -66,20 +101,18 @@ async def test_a_solo_that_was_killed_leaves_a_legal_history(
     make_solo: Callable[..., SoloProcess], tmp_path: Path
 ) -> None:
     solo = make_solo(ttft_ms=150, tokens_per_s=1500)
-    port = int((await solo.start()).rsplit(":", 1)[1])
+    await solo.start()
     clients = tmp_path / "client.jsonl"
     with closing(ClientJournal(clients)) as journal:
-        async with Facilitair(solo.url) as client, asyncio.TaskGroup() as users:
-            for number in range(len(WORKFLOWS)):
-                users.create_task(use(client, journal, number=number))
-            await eventually(lambda: len(solo.requests()) >= 4, what="four requests")
-            await solo.kill()
-            await solo.start(port=port)
+        async with Facilitair(solo.url, patience=PATIENT, request_patience=PATIENT) as client:
+            users = await use(solo, client, journal=journal)
     await solo.stop()
     history = await read(solo, clients)
     assert judge(history, lease_ms=0) == []
-    # It would have said so: the calls of the first process are unknown, and somebody was stopped.
-    assert {r.topic for r in history.records} >= {"worker-control", "collaboration-state"}
+    # It would have said so: somebody was stopped, and a call of the first process is unknown.
+    assert any(record.topic == WORKER_CONTROL for record in history.records)
+    assert "collaboration.cancelled" in users["stopped"].saw
+    assert "attempt.unknown" in users["lost"].saw
+    assert all("collaboration.completed" in users[n].saw for n in ("lost", "coder", "asker"))
     assert len(history.provider) > 4
-    shown = [line for line in history.client if line.frames]
-    assert len(shown) == len(WORKFLOWS)
+    assert len([line for line in history.client if line.frames]) == len(users)
