@@ -11,6 +11,7 @@ from facilitair_testing.chaos.loads import L0
 from facilitair_testing.chaos.results import table
 from facilitair_testing.chaos.running import Order, run
 from facilitair_testing.fleet import require_kafka
+from facilitair_testing.promises import promised
 
 pytestmark = pytest.mark.integration
 
@@ -22,6 +23,8 @@ async def prove(seed: int, *, system: str, folder: Path) -> None:
     order = Order(seed=seed, system=system, load=L0, folder=folder / "run")
     result = await run(order, tell=told.append)
     report = [*told, table([result]), *result.trouble, *result.void, *map(str, result.violations)]
+    with promised("no rule is broken under faults"):
+        assert not result.violations, "\n".join(report)
     assert result.passed, "\n".join(report)
     # The plan has three faults more than it needs, so a missing tool is no reason to fail here.
     for missing in result.impossible:

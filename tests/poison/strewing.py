@@ -10,6 +10,7 @@ from facilitair_messaging.errors import RecordRefusedError
 from facilitair_messaging.ports import TopicPartition
 from facilitair_observability import names
 from facilitair_testing.eventually import eventually
+from facilitair_testing.promises import promised
 from tests.poison.kinds import KINDS, PADDING, example
 from tests.poison.reading import how
 from tests.poison.world import PATIENCE_S, SERVICES, one_partition_each
@@ -38,10 +39,13 @@ async def strew(world, topic, kind):
     assert (await world.end(collaboration))[0] == "collaboration.completed"
     frames = await world.watch(collaboration)
     assert frames[-1][1] == "collaboration.completed"
-    for service in spec.consumers:
-        await _check(world, spec, service, message=message, offset=offset, before=before, kind=kind)
-    for service in set(SERVICES) - set(spec.consumers):
-        await _check_does_not_read(world, spec, service)
+    with promised("poison is accounted for"):
+        for service in spec.consumers:
+            await _check(
+                world, spec, service, message=message, offset=offset, before=before, kind=kind
+            )
+        for service in set(SERVICES) - set(spec.consumers):
+            await _check_does_not_read(world, spec, service)
     world.check_alive()
 
 

@@ -9,7 +9,7 @@ import pytest_asyncio
 from facilitair_events.ids import call_id
 from tests.poison.spoiling import CELLS, check, run_all
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.integration]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

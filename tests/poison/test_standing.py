@@ -16,7 +16,7 @@ from facilitair_testing.inbox import definition, requested, step
 from tests.poison.kinds import KINDS, envelope_of
 from tests.poison.world import PATIENCE_S
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.integration]
 
 READABLE_JSON = [kind for kind in KINDS if kind != "raw-newline"]
 

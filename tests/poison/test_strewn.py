@@ -9,7 +9,7 @@ import pytest
 from tests.poison.strewing import CELLS, strew
 from tests.poison.world import SERVICES
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.integration]
 
 
 @pytest.mark.parametrize(("topic", "kind"), CELLS)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from facilitair_client.client import Facilitair
 from facilitair_events.requests import Usage
 from facilitair_llm.continuing import GO_ON
-from facilitair_testing.history import judge
+from facilitair_testing.history import hold
 from facilitair_testing.provider.answers import Answer, counted
 from facilitair_testing.provider.scripts import Script
 from tests.provider.troubled_solo import PROVIDERS, Run, TroubledSolo, troubled_solo
@@ -232,5 +232,4 @@ async def test_json_is_joined_before_it_is_judged(world: TroubledSolo) -> None:
 
 async def test_nothing_of_it_was_outside_the_rules(world: TroubledSolo) -> None:
     """All of the above, read back from the log and from the provider's own journal."""
-    found = judge(await world.history(), lease_ms=0)
-    assert found == [], "\n".join(str(f) for f in found)
+    hold(await world.history(), lease_ms=0)

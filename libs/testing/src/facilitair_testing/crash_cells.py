@@ -25,10 +25,12 @@ from facilitair_testing.crash_table import Cell, Row
 from facilitair_testing.crash_victims import Victim, died_at_ms
 from facilitair_testing.eventually import eventually
 from facilitair_testing.history import History, Violation, judge, read_history
+from facilitair_testing.history.judging import hold_none
 
 COLLABORATIONS: Final = 3
 ENDS_S: Final = 120.0
-_VOID_S: Final = 5.0
+_STUCK: Final = "it does not go on"
+_VOID_S: Final = 30.0
 """How long a point may be reached after the last end; commits come behind the work."""
 
 _READS: Final = (("orchestrator", COLLABORATION_INBOX), ("agent-worker", AGENT_TASKS))
@@ -52,7 +54,7 @@ async def run_cell(
                 lived = await _live_through(cell, victim, journal=journal)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what came of the cell
             first = first_of(error)
-            trouble = (f"I1 {cell}: it does not go on: {type(first).__name__} {first}",)
+            trouble = (f"I1 {cell}: {_STUCK}: {type(first).__name__} {first}",)
     async with victim.open_log() as log:
         if lived is not None:
             await _caught_up(log)
@@ -80,6 +82,16 @@ async def run_cell(
         recovery_s=_recovery_s(history, lived, died_ms=died[-1]),
     )
     return row, found
+
+
+def check(row: Row) -> None:
+    """Raise BrokenPromiseError for a row with violations of the history, which is a verdict.
+
+    Raises AssertionError where it only did not go on in time, or is void.
+    """
+    hold_none([violation for violation in row.violations if _STUCK not in violation])
+    assert row.violations == (), row.violations
+    assert row.reached, "the point was not reached: the cell is void"
 
 
 class _Lived(Struct, frozen=True, kw_only=True):
@@ -157,7 +169,7 @@ async def _caught_up(log: Log) -> None:
                 return False
         return True
 
-    await eventually(committed, timeout_s=30, what="the groups have committed all they read")
+    await eventually(committed, timeout_s=ENDS_S, what="the groups have committed all they read")
 
 
 def _recovery_s(history: History, lived: _Lived | None, *, died_ms: int | None) -> float | None:

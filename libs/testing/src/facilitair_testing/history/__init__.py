@@ -3,6 +3,7 @@
 ``read_history`` takes every topic from its start, the provider's journal and that of the clients;
 ``judge`` names each rule that is broken, where, and by which records. It is written from the rules,
 not from the services, but for the reducer: that is replayed, byte for byte.
+``hold`` raises what ``judge`` finds, as a verdict that no test is asked for twice.
 
 A history does not show everything. Not judged, because it leaves no trace or no sure one:
 
@@ -24,7 +25,7 @@ A repeat of equal bytes is legal everywhere: delivery is at least once (docs/dec
 holds for a dead letter with the same ``dlq_id`` too.
 """
 
-from facilitair_testing.history.judging import judge
+from facilitair_testing.history.judging import hold, judge
 from facilitair_testing.history.reading import read_history
 from facilitair_testing.history.types import (
     ClientLine,
@@ -42,6 +43,7 @@ __all__ = [
     "ProviderLine",
     "Terms",
     "Violation",
+    "hold",
     "judge",
     "read_history",
 ]

@@ -1,6 +1,6 @@
 """All rules over one history."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -25,6 +25,7 @@ from facilitair_testing.history import (
 )
 from facilitair_testing.history.index import Index
 from facilitair_testing.history.types import History, Terms, Violation
+from facilitair_testing.promises import BrokenPromiseError
 
 Rule = Callable[[Index], Iterator[Violation]]
 
@@ -116,6 +117,21 @@ def judge(
         healed_ms=healed_ms,
     )  # fmt: skip
     return judged(Index(history, terms), CHECKS)
+
+
+def hold(
+    history: History, *, lease_ms: int, ended: bool = True, healed_ms: int | None = None
+) -> None:
+    """Raise BrokenPromiseError for a history that ``judge`` finds anything wrong with."""
+    found = judge(history, lease_ms=lease_ms, ended=ended, healed_ms=healed_ms)
+    hold_none(found)
+
+
+def hold_none(found: Sequence[Violation | str]) -> None:
+    """Raise BrokenPromiseError where there are violations; each is named."""
+    if found:
+        seen = "\n".join(map(str, found))
+        raise BrokenPromiseError(promise="no rule is broken", seen=seen)
 
 
 def judged(index: Index, checks: Iterable[Check]) -> list[Violation]:
