@@ -186,10 +186,7 @@ def _headers(name: str) -> Document:
 def _key(name: str, topics: Sequence[TopicSpec]) -> str:
     if name in LETTER_ACTIONS:
         return "that of the dead letter"
-    keys = {spec.key for spec in topics if name in spec.types}
-    if len(keys) != 1:
-        raise ClashError(name=name, what=f"its topics have the keys {sorted(keys)}")
-    return keys.pop()
+    return " or ".join(sorted({spec.key for spec in topics if name in spec.types}))
 
 
 def _schemas() -> Document:

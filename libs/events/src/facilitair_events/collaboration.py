@@ -6,6 +6,7 @@ These are kept for ever: what users or models wrote stands in ``Personal`` field
 
 from msgspec import Struct
 
+from facilitair_events.accounts import Refusal
 from facilitair_events.instants import Instant
 from facilitair_events.numbers import Amount, Count, Ordinal, Seconds, check_amounts
 from facilitair_events.requests import Fault, Usage
@@ -96,6 +97,44 @@ class CollaborationExpired(PublicEvent, frozen=True, kw_only=True, omit_defaults
     timeout_s: Seconds
     duration_ms: Count
     totals: Totals
+
+
+class BudgetReserved(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """The account set money aside: ``usd`` for ``calls`` that are likely next, and ``slots``.
+
+    ``usd`` is null where a call has no known price.
+    """
+
+    usd: Amount | None
+    calls: Count
+    slots: Count
+
+    def __post_init__(self) -> None:
+        check_amounts(usd=self.usd)
+
+
+class BudgetRefused(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """Money was refused, by the account, or by the budget of the collaboration or of ``step``.
+
+    ``refusal`` says what was asked, what is left and when the window turns.
+    ``policy`` is what follows.
+    """
+
+    refusal: Refusal
+    policy: str
+    step: str | None = None
+
+
+class CollaborationPaused(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """Nothing starts until somebody resumes it; what runs goes on to its end."""
+
+    fault: Fault
+
+
+class CollaborationResumed(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """Somebody asked to go on."""
+
+    actor: str
 
 
 class StepScheduled(PublicEvent, frozen=True, kw_only=True, omit_defaults=True):

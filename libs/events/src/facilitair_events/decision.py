@@ -29,12 +29,14 @@ class Command(Struct, frozen=True, kw_only=True):
     """A record for a topic that others read; produced after all events are acked (R7).
 
     ``headers`` come after those of the envelope: what a reader needs that cannot read the value.
+    ``subject`` is whom it is about, where that is not whom its cause was about.
     """
 
     topic: str
     key: str
     data: Struct
     headers: Headers = ()
+    subject: str | None = None
 
 
 class Reply(Struct, frozen=True, kw_only=True):

@@ -175,6 +175,7 @@ class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One step: either an agent with an input template, or a repeated group of steps.
 
     ``needs`` names steps of the same group; ``when`` is a CEL expression.
+    ``budget_usd`` is the most that all calls of the step may cost together, in all iterations.
     """
 
     id: str
@@ -188,10 +189,18 @@ class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
     endings: Endings = Endings()
     repeat: Repeat | None = None
     steps: tuple["Step", ...] = ()
+    budget_usd: Amount | None = None
+
+    def __post_init__(self) -> None:
+        check_amounts(budget_usd=self.budget_usd)
 
 
 class Definition(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One resolved workflow. ``output`` names the step whose latest output is the result.
+
+    ``budget_usd`` is the most that a collaboration may cost.
+    ``on_budget`` says what follows when money is refused: ``finish`` what runs and fail, ``pause``
+    until somebody resumes it, or go on with ``cheaper`` models of the agents.
 
     ``digest`` is the sha256 of the canonical JSON of everything else.
     """
@@ -204,3 +213,8 @@ class Definition(Struct, frozen=True, kw_only=True, omit_defaults=True):
     agents: dict[str, Agent]
     output: str
     timeout_s: Seconds = 3600.0
+    budget_usd: Amount | None = None
+    on_budget: Literal["finish", "pause", "cheaper"] = "finish"
+
+    def __post_init__(self) -> None:
+        check_amounts(budget_usd=self.budget_usd)

@@ -59,6 +59,8 @@ class CollaborationRequested(Struct, frozen=True, kw_only=True, omit_defaults=Tr
     ``body_digest`` is of the client's canonical body.
     ``stream_start`` is the end offset of the stream partition, read before this was appended.
     ``logic`` is the version of ``decide`` that this collaboration keeps.
+    ``policy`` names the hops that were resolved: ``reserve`` is ``required`` or ``off``.
+    ``budget_usd`` is the most that it may cost; the workflow's own stands beside it.
     Exactly one of ``definition`` and ``definition_artifact`` is set.
     """
 
@@ -75,6 +77,25 @@ class CollaborationRequested(Struct, frozen=True, kw_only=True, omit_defaults=Tr
     inputs: dict[str, Any] = {}
     policy: dict[str, str] = {}
     priority: Literal["interactive", "batch"] = "interactive"
+    budget_usd: Amount | None = None
+
+    def __post_init__(self) -> None:
+        check_amounts(budget_usd=self.budget_usd)
+
+
+class ResumeRequested(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Somebody asks a paused collaboration to go on. ``client_id`` makes a repeat a duplicate.
+
+    ``budget_usd`` takes the place of the collaboration's own budget.
+    """
+
+    client_id: str
+    actor: str
+    budget_usd: Amount | None = None
+    reply_to: ReplyTo | None = None
+
+    def __post_init__(self) -> None:
+        check_amounts(budget_usd=self.budget_usd)
 
 
 class CancelRequested(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -126,6 +147,7 @@ class AttemptReported(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``value`` is the decoded JSON of an output that was declared as JSON.
     A failed attempt may carry the ``output`` that was at fault, for the next one to be told.
+    ``needed_usd`` is what the call would have needed at most, when its reservation was too small.
     """
 
     path: str
@@ -134,6 +156,10 @@ class AttemptReported(Struct, frozen=True, kw_only=True, omit_defaults=True):
     output: Text | None = None
     value: Any = None
     fault: Fault | None = None
+    needed_usd: Amount | None = None
+
+    def __post_init__(self) -> None:
+        check_amounts(needed_usd=self.needed_usd)
 
 
 class TimerFired(Struct, frozen=True, kw_only=True):

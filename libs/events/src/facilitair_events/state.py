@@ -42,6 +42,9 @@ class StepState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``model_index``, ``continued`` and ``max_output_tokens`` are for the next attempt.
     ``resting`` is until when (log time, milliseconds) each of the agent's models is left alone.
     ``partial`` says why the output is not a whole answer.
+    ``funding`` is the reason of the attempt that waits for money or a slot.
+    ``reserved_usd`` is what the open attempt's call may cost, ``needed_usd`` what a worker said
+    that it needs.
     """
 
     path: str
@@ -66,10 +69,19 @@ class StepState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     max_output_tokens: Ordinal | None = None
     resting: tuple[Count, ...] = ()
     partial: str | None = None
+    funding: str | None = None
+    reserved_usd: Amount | None = None
+    needed_usd: Amount | None = None
+
+    def __post_init__(self) -> None:
+        check_amounts(reserved_usd=self.reserved_usd, needed_usd=self.needed_usd)
 
 
 class CallState(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The counted outcome of a call and its money; ``output`` is kept until its step completes."""
+    """The counted outcome of a call and its money; ``output`` is kept until its step completes.
+
+    ``charged_usd`` is what the account was told; null where there is none.
+    """
 
     path: str
     attempt: Ordinal
@@ -84,9 +96,31 @@ class CallState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     simulated: bool = False
     duration_ms: Count | None = None
     output: Text | None = None
+    charged_usd: Amount | None = None
 
     def __post_init__(self) -> None:
-        check_amounts(cost_usd=self.cost_usd)
+        check_amounts(cost_usd=self.cost_usd, charged_usd=self.charged_usd)
+
+
+class FundsState(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a collaboration knows of its envelope with ``accounts`` (R25, R26).
+
+    ``n`` numbers its requests, ``asked`` is the one that waits for an answer, or 0.
+    ``queued`` says that it waits for a slot.
+    ``unused`` is what was granted for each agent and no attempt has taken.
+    ``slots`` is how many attempts may be open at once.
+    ``limit_usd`` is the collaboration's own budget.
+    """
+
+    n: Count = 0
+    asked: Count = 0
+    queued: bool = False
+    unused: dict[str, Amount] = {}
+    slots: Count = 0
+    limit_usd: Amount | None = None
+
+    def __post_init__(self) -> None:
+        check_amounts(limit_usd=self.limit_usd)
 
 
 class Ending(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -106,6 +140,7 @@ class CollaborationState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``now_ms`` is max(own now, record time) of what was read.
     After the terminal event this shrinks to a stub: ``definition``, ``timers``, ``outputs`` and
     every text are dropped; steps keep their status, calls their money (R14, R37).
+    ``funds`` is null where nobody keeps accounts.
     """
 
     tenant: str
@@ -131,6 +166,7 @@ class CollaborationState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     timers: tuple[Timer, ...] = ()
     clients: tuple[str, ...] = ()
     ending: Ending | None = None
+    funds: FundsState | None = None
 
 
 class CollaborationSnapshot(Struct, frozen=True, kw_only=True, omit_defaults=True):

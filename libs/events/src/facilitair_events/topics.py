@@ -14,6 +14,9 @@ QUERY_REPLIES: Final = "query-replies"
 CATALOG: Final = "catalog"
 TENANTS: Final = "tenants"
 CREDENTIALS: Final = "credentials"
+ACCOUNT_REQUESTS: Final = "account-requests"
+ACCOUNT_EVENTS: Final = "account-events"
+ACCOUNT_STATE: Final = "account-state"
 
 TOPICS: Final = (
     COLLABORATION_INBOX,
@@ -28,7 +31,10 @@ TOPICS: Final = (
     CATALOG,
     TENANTS,
     CREDENTIALS,
+    ACCOUNT_REQUESTS,
+    ACCOUNT_EVENTS,
+    ACCOUNT_STATE,
 )
 
-SERVICES: Final = frozenset({"agent-worker", "gateway", "orchestrator"})
+SERVICES: Final = frozenset({"accounts", "agent-worker", "gateway", "orchestrator"})
 """Who may write and read them: the folders under ``services/``."""

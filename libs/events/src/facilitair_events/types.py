@@ -5,6 +5,9 @@ from typing import Final
 from msgspec import Struct
 
 from facilitair_events import (
+    accounts,
+    balances,
+    books,
     catalog,
     collaboration,
     credentials,
@@ -21,11 +24,13 @@ TYPES: Final[dict[str, type[Struct]]] = {
     # collaboration-inbox
     "facilitair.collaboration.requested.v1": requests.CollaborationRequested,
     "facilitair.cancel.requested.v1": requests.CancelRequested,
+    "facilitair.resume.requested.v1": requests.ResumeRequested,
     "facilitair.describe.requested.v1": requests.DescribeRequested,
     "facilitair.call.reported.v1": requests.CallReported,
     "facilitair.attempt.reported.v1": requests.AttemptReported,
     "facilitair.timer.fired.v1": requests.TimerFired,
     "facilitair.key.parked.v1": requests.Parked,
+    "facilitair.funds.answered.v1": accounts.FundsAnswered,
     # collaboration-events and their copies on collaboration-stream
     "facilitair.collaboration.accepted.v1": collaboration.CollaborationAccepted,
     "facilitair.collaboration.refused.v1": collaboration.CollaborationRefused,
@@ -33,6 +38,10 @@ TYPES: Final[dict[str, type[Struct]]] = {
     "facilitair.collaboration.failed.v1": collaboration.CollaborationFailed,
     "facilitair.collaboration.cancelled.v1": collaboration.CollaborationCancelled,
     "facilitair.collaboration.expired.v1": collaboration.CollaborationExpired,
+    "facilitair.collaboration.paused.v1": collaboration.CollaborationPaused,
+    "facilitair.collaboration.resumed.v1": collaboration.CollaborationResumed,
+    "facilitair.budget.reserved.v1": collaboration.BudgetReserved,
+    "facilitair.budget.refused.v1": collaboration.BudgetRefused,
     "facilitair.step.scheduled.v1": collaboration.StepScheduled,
     "facilitair.step.started.v1": collaboration.StepStarted,
     "facilitair.step.completed.v1": collaboration.StepCompleted,
@@ -58,6 +67,25 @@ TYPES: Final[dict[str, type[Struct]]] = {
     "facilitair.ledger.ticked.v1": work.LedgerTicked,
     # query-replies
     "facilitair.request.answered.v1": replies.RequestAnswered,
+    "facilitair.account.answered.v1": accounts.AccountAnswered,
+    # account-requests, beside key.parked
+    "facilitair.funds.requested.v1": accounts.FundsRequested,
+    "facilitair.call.charged.v1": accounts.CallCharged,
+    "facilitair.funds.returned.v1": accounts.FundsReturned,
+    "facilitair.budget.requested.v1": accounts.BudgetRequested,
+    "facilitair.reconcile.requested.v1": accounts.ReconcileRequested,
+    "facilitair.account.asked.v1": accounts.AccountAsked,
+    # account-events
+    "facilitair.budget.changed.v1": books.BudgetChanged,
+    "facilitair.funds.reserved.v1": books.FundsReserved,
+    "facilitair.funds.refused.v1": books.FundsRefused,
+    "facilitair.funds.released.v1": books.FundsReleased,
+    "facilitair.call.settled.v1": books.CallSettled,
+    "facilitair.call.reconciled.v1": books.CallReconciled,
+    "facilitair.limit.reached.v1": books.LimitReached,
+    "facilitair.request.skipped.v1": books.RequestSkipped,
+    # account-state
+    "facilitair.account.snapshot.v1": balances.AccountSnapshot,
     # catalog
     "facilitair.version.published.v1": catalog.VersionPublished,
     "facilitair.label.moved.v1": catalog.LabelMoved,

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from facilitair_events.definitions import Agent, Output
-from facilitair_events.numbers import Count, Ordinal, Seconds
+from facilitair_events.numbers import Amount, Count, Ordinal, Seconds, check_amounts
 from facilitair_events.requests import CallOutcome, Fault, Usage
 from facilitair_events.text import Text
 
@@ -48,6 +48,7 @@ class RunAttempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``model_index`` says which of the agent's models is asked.
     ``continued`` is the beginning of the answer, from earlier attempts: the model goes on from it.
     ``max_output_tokens`` stands in for the agent's own limit.
+    ``reserved_usd`` is the most that its call may cost; null where nothing bounds it.
     """
 
     collaboration: str
@@ -70,6 +71,10 @@ class RunAttempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     model_index: Count = 0
     continued: Text | None = None
     max_output_tokens: Ordinal | None = None
+    reserved_usd: Amount | None = None
+
+    def __post_init__(self) -> None:
+        check_amounts(reserved_usd=self.reserved_usd)
 
 
 class AttemptRef(Struct, frozen=True):

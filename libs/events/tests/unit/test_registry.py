@@ -52,9 +52,14 @@ def fault_in(folder: Path, text: str) -> str:
 
 
 def test_the_registry_holds_every_topic_and_the_dead_letters(registry):
-    letters = {"collaboration-inbox-dlq", "agent-tasks-dlq", "agent-tasks-batch-dlq"}
+    letters = {
+        "collaboration-inbox-dlq",
+        "agent-tasks-dlq",
+        "agent-tasks-batch-dlq",
+        "account-requests-dlq",
+    }
     assert set(registry) == {*topics.TOPICS, *letters} == set(registry.names)
-    assert len(registry) == len(registry.topics) == len(topics.TOPICS) + 3
+    assert len(registry) == len(registry.topics) == len(topics.TOPICS) + 4
     assert "llm-calls" in registry
     assert "llm_calls" not in registry
 

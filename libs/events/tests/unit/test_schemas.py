@@ -150,6 +150,7 @@ def test_r37_public_events_hold_free_text_only_in_personal_fields():
         "CollaborationAccepted": {"workflow", "workflow_version", "definition_digest", "project"},
         "AttemptUnknown": {"call_id"},
         "StepScheduled": {"reason", "model", "provider"},
+        "BudgetRefused": {"policy"},
         "StepCompleted": {"partial"},
         "AttemptCompleted": {"model", "finish_reason", "partial"},
         "AttemptFailed": {"model", "provider"},

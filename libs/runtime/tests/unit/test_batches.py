@@ -146,14 +146,14 @@ def test_r01_the_time_of_outputs_is_the_later_of_state_and_record(state_ms, reco
 def test_r12_a_decision_whose_seqs_do_not_continue_is_refused(before, seqs, after):
     decision = Decision(state=ledger.LedgerState(seq=after), events=_counted(*seqs))
     with pytest.raises(InvalidDecisionError):
-        check_decision(decision, before=ledger.LedgerState(seq=before), state_limit_bytes=9_999)
+        check_decision(ledger.reducer(), decision, before=ledger.LedgerState(seq=before))
 
 
 @pytest.mark.parametrize("seqs", [[1], [1, 2], [41, 42], []])
 def test_r28_the_first_event_of_a_key_may_have_any_seq(seqs):
     state = ledger.LedgerState(seq=seqs[-1] if seqs else 0)
     decision = Decision(state=state, events=_counted(*seqs))
-    check_decision(decision, before=None, state_limit_bytes=9_999)
+    check_decision(ledger.reducer(), decision, before=None)
 
 
 @pytest.mark.parametrize(
@@ -161,17 +161,14 @@ def test_r28_the_first_event_of_a_key_may_have_any_seq(seqs):
 )
 def test_a_decision_that_forgets_its_state_is_refused(before, events):
     with pytest.raises(InvalidDecisionError):
-        check_decision(Decision(state=None, events=events), before=before, state_limit_bytes=9)
+        check_decision(ledger.reducer(), Decision(state=None, events=events), before=before)
 
 
 def test_an_event_without_a_seq_is_refused():
     state = ledger.LedgerState(seq=1)
+    decision = Decision(state=state, events=(ledger.Told(total=1, seq=1), ledger.Close()))
     with pytest.raises(InvalidDecisionError):
-        check_decision(
-            Decision(state=state, events=(ledger.Told(total=1, seq=1), ledger.Close())),
-            before=None,
-            state_limit_bytes=9_999,
-        )
+        check_decision(ledger.reducer(), decision, before=None)
 
 
 def test_a_command_for_an_undeclared_topic_is_refused():

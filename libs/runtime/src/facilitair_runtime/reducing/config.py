@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
+import msgspec
 from msgspec import Struct
 
 from facilitair_events.decision import Decision, Received
@@ -30,6 +31,11 @@ class KeyedState(Protocol):
 S = TypeVar("S", bound=KeyedState)
 
 
+def encoded_size(state: KeyedState) -> int:
+    """The bytes of a state in its snapshot."""
+    return len(msgspec.json.encode(state))
+
+
 def collaboration_key(received: Received) -> str:
     """The record key of everything about one collaboration."""
     return f"{received.tenant}:{received.subject}"
@@ -50,6 +56,8 @@ class Reducer(Generic[S]):
     process (R9). So does ``fatal``: what depends on the process and not on the record (R13).
     ``key_of`` is the key that a record must have, ``owner_of`` its tenant and subject again; it
     raises KeyFormatError. A record under another key than its own ends what its key holds.
+    ``keeps_offsets``: whether snapshots name the records behind them, for who forks (R28).
+    ``size_of`` tells how many bytes a state takes at most, for a limit other than that of all.
     ``first_types`` are the types whose record may be the first of a key: when it might have been
     one of them that cannot be read, the key fails, so that nobody waits for it for ever.
     """
@@ -71,3 +79,5 @@ class Reducer(Generic[S]):
     first_types: frozenset[str] = frozenset()
     fatal: tuple[type[BaseException], ...] = (MemoryError, RecursionError, TimeoutError)
     state_limit_bytes: int = STATE_LIMIT_BYTES
+    keeps_offsets: bool = True
+    size_of: Callable[[S], int] = encoded_size

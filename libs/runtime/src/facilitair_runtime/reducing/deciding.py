@@ -103,11 +103,16 @@ class Decider(Generic[S]):
         after = KeyState(
             applied=case.seen.offset,
             state=decision.state,
-            offsets=with_offset(() if held is None else held.offsets, case.seen.offset),
+            offsets=self._offsets(held, case.seen.offset),
             context=case.cause if held is None else held.context,
             cause=case.cause.id,
         )
         return Outcome(standing=Standing(after), effect="applied", outputs=outputs)
+
+    def _offsets(self, held: KeyState[S] | None, offset: int) -> tuple[int, ...]:
+        if not self._reducer.keeps_offsets:
+            return ()
+        return with_offset(() if held is None else held.offsets, offset)
 
     def poisoned(self, standing: Standing[S], case: Case, *, error: Exception) -> Outcome:
         """Park the key at a record, or let it go on when it was ``Parked`` itself that raised."""
@@ -176,7 +181,7 @@ class Decider(Generic[S]):
     def _once(self, before: S | None, case: Case) -> tuple[Decision[S], Outputs]:
         reducer = self._reducer
         decision = reducer.decide(before, case.seen)
-        check_decision(decision, before=before, state_limit_bytes=reducer.state_limit_bytes)
+        check_decision(reducer, decision, before=before)
         outputs = outputs_of(
             reducer,
             decision,

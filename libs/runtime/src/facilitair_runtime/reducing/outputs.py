@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import msgspec
 from msgspec import Struct, structs
 
 from facilitair_events.decision import Command, Decision
@@ -48,15 +47,23 @@ def outputs_of(
     now_ms = at_ms if decision.state is None else max(decision.state.now_ms, at_ms)
     source, time = reducer.service, timestamp(now_ms)
 
-    def caused(data: Struct, *, id: str) -> Envelope:  # noqa: A002 - the header it fills
-        return caused_by(cause, id=id, data=data, source=source, time=time, subject=cause.subject)
+    def caused(data: Struct, *, id: str, subject: str | None = None) -> Envelope:  # noqa: A002 - the header it fills
+        whom = cause.subject if subject is None else subject
+        return caused_by(cause, id=id, data=data, source=source, time=time, subject=whom)
 
     first = list(_events(reducer, decision.events, key=key, caused=caused))
     for index, reply in enumerate(decision.replies):
         envelope = caused(reply.data, id=derive(cause.id, "reply", str(index)))
         first.append(reply_message(to=reply.to, data=reply.data, envelope=envelope))
     second = [
-        _commanded(command, caused(command.data, id=derive(cause.id, "command", str(index))))
+        _commanded(
+            command,
+            caused(
+                command.data,
+                id=derive(cause.id, "command", str(index)),
+                subject=command.subject,
+            ),
+        )
         for index, command in enumerate(decision.commands)
     ]
     for sent in (*first, *second):
@@ -64,7 +71,7 @@ def outputs_of(
     return Outputs(first=tuple(first), second=tuple(second), replies=bool(decision.replies))
 
 
-def check_decision(decision: Decision[S], *, before: S | None, state_limit_bytes: int) -> None:
+def check_decision(reducer: Reducer[S], decision: Decision[S], *, before: S | None) -> None:
     """Refuse what no reader could follow: R12 wants dense seqs, R8 a state that fits.
 
     The first event of a key may have any seq, as that of a fork has (R28).
@@ -84,9 +91,9 @@ def check_decision(decision: Decision[S], *, before: S | None, state_limit_bytes
     if after.seq != expected + len(seqs) - 1:
         raise InvalidDecisionError(reason=f"the state counts {after.seq} after events {seqs}")
     if after is not before:
-        size = len(msgspec.json.encode(after))
-        if size > state_limit_bytes:
-            raise OversizeError(reason="state_too_large", size=size, limit=state_limit_bytes)
+        size, limit = reducer.size_of(after), reducer.state_limit_bytes
+        if size > limit:
+            raise OversizeError(reason="state_too_large", size=size, limit=limit)
 
 
 def _events(

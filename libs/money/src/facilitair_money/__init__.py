@@ -1,0 +1,1 @@
+"""The pure reducer of a tenant's account: envelopes, limits, windows, slots."""

@@ -1,0 +1,1 @@
+"""Runs the pure reducer of a tenant's account over its requests."""
