@@ -10,7 +10,9 @@ import pytest
 
 from facilitair_events.layout import checkout_root, topics_dir
 from facilitair_events.registry import Registry
+from facilitair_events.schemas import schema_of
 from facilitair_events.types import TYPES
+from tools import asyncapi
 from tools.asyncapi import FILE, ROOT, ClashError, document, main, text
 
 COMPONENT_KEY = re.compile(r"[a-zA-Z0-9.\-_]+")
@@ -255,10 +257,16 @@ def test_broken_topic_files_are_told(tmp_path, capsys):
     assert "catalog.yaml:1" in capsys.readouterr().err
 
 
-def test_a_type_with_two_keys_is_a_clash(registry):
-    topics = dict(registry.topics)
-    catalog = topics["catalog"]
-    fields = {name: getattr(catalog, name) for name in catalog.__struct_fields__}
-    topics["other"] = type(catalog)(**(fields | {"name": "other", "key": "tenant"}))
-    with pytest.raises(ClashError, match=r"facilitair\.(label|version)"):
-        document(Registry(topics))
+def test_two_structs_of_one_name_are_a_clash(registry, monkeypatch):
+    def renamed(name):
+        schema = schema_of(name)
+        return schema | {"$defs": schema["$defs"] | {"Usage": {"type": name}}}
+
+    monkeypatch.setattr(asyncapi, "schema_of", renamed)
+    with pytest.raises(ClashError, match="another Struct of this name"):
+        document(registry)
+
+
+def test_a_type_of_two_topics_names_both_keys(registry):
+    parked = document(registry)["components"]["messages"]["facilitair.key.parked.v1"]
+    assert "tenant or tenant:collaboration" in str(parked["bindings"])
