@@ -152,11 +152,15 @@ class FundsReturned(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class BudgetRequested(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Somebody sets the whole budget of a tenant. ``client_id`` makes a repeat a duplicate."""
+    """Somebody sets the whole budget of a tenant. ``client_id`` makes a repeat a duplicate.
+
+    With ``replaces`` it is refused (``budget_changed``) when the budget is another one by then.
+    """
 
     client_id: str
     actor: str
     budget: Budget
+    replaces: Budget | None = None
     reply_to: ReplyTo | None = None
 
 

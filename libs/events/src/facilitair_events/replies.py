@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from facilitair_events.collaboration import Totals
 from facilitair_events.instants import Instant
-from facilitair_events.numbers import Count, Ordinal
+from facilitair_events.numbers import Amount, Count, Ordinal, check_amounts
 from facilitair_events.requests import CallOutcome, Fault
 from facilitair_events.text import Text
 
@@ -25,6 +25,8 @@ class StepView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A step as ``describe`` shows it. ``path`` carries iteration numbers, ``step`` is its id.
 
     ``partial`` is the code of the fault that left its answer unfinished.
+    ``funding`` is why the attempt that waits for money or a slot is made; null while none waits.
+    ``reserved_usd`` is the most that the open attempt's call may cost.
     """
 
     path: str
@@ -38,10 +40,18 @@ class StepView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     value: Any = None
     fault: Fault | None = None
     partial: str | None = None
+    funding: str | None = None
+    reserved_usd: Amount | None = None
+
+    def __post_init__(self) -> None:
+        check_amounts(reserved_usd=self.reserved_usd)
 
 
 class CallView(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A call as ``…/cost`` shows it; its cost is null where the model has no known price."""
+    """A call as ``…/cost`` shows it; its cost is null where the model has no known price.
+
+    ``charged_usd`` is what the account was told; null where nobody keeps accounts.
+    """
 
     call_id: str
     path: str
@@ -50,10 +60,19 @@ class CallView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     totals: Totals
     agent: str | None = None
     model: str | None = None
+    charged_usd: Amount | None = None
+
+    def __post_init__(self) -> None:
+        check_amounts(charged_usd=self.charged_usd)
 
 
 class CollaborationView(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a collaboration is doing, as far as its inbox was read."""
+    """What a collaboration is doing, as far as its inbox was read.
+
+    ``budget_usd`` is the most that it may cost, where it has a budget of its own.
+    ``reserved_usd`` is what the account set aside for it and no outcome has used; it and ``slots``
+    are null where nobody keeps accounts.
+    """
 
     id: str
     status: CollaborationStatus
@@ -70,6 +89,12 @@ class CollaborationView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     fault: Fault | None = None
     output_step: str | None = None
     output: Text | None = None
+    budget_usd: Amount | None = None
+    reserved_usd: Amount | None = None
+    slots: Count | None = None
+
+    def __post_init__(self) -> None:
+        check_amounts(budget_usd=self.budget_usd, reserved_usd=self.reserved_usd)
 
 
 class RequestAnswered(Struct, frozen=True, kw_only=True, omit_defaults=True):

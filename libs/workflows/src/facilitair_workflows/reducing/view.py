@@ -1,8 +1,10 @@
 """A state as ``describe`` shows it."""
 
+from decimal import Decimal
+
 from facilitair_events.envelope import instant
 from facilitair_events.replies import CallView, CollaborationView, StepView
-from facilitair_events.state import CallState, CollaborationState, StepState
+from facilitair_events.state import CallState, CollaborationState, FundsState, StepState
 from facilitair_workflows.reducing.totals import totals_of
 
 
@@ -17,7 +19,7 @@ def view_of(
 
     After the end it has no texts, which are in the events.
     """
-    ending = state.ending
+    ending, funds = state.ending, state.funds
     return CollaborationView(
         id=state.collaboration,
         status=state.status,
@@ -33,7 +35,16 @@ def view_of(
         totals=totals_of(calls.values()),
         fault=ending.fault if ending else None,
         output_step=ending.step if ending and ending.kind == "completed" else None,
+        budget_usd=funds.limit_usd if funds else None,
+        reserved_usd=_reserved(funds, steps) if funds else None,
+        slots=funds.slots if funds else None,
     )
+
+
+def _reserved(funds: FundsState, steps: dict[str, StepState]) -> Decimal:
+    taken = (step.reserved_usd for step in steps.values() if step.open)
+    held = (*funds.unused.values(), *(usd for usd in taken if usd is not None))
+    return sum(held, Decimal(0))
 
 
 def _step(step: StepState, calls: dict[str, CallState]) -> StepView:
@@ -49,6 +60,8 @@ def _step(step: StepState, calls: dict[str, CallState]) -> StepView:
         value=step.output.value if step.output else None,
         fault=step.fault,
         partial=step.partial,
+        funding=step.funding,
+        reserved_usd=step.reserved_usd if step.open else None,
     )
 
 
@@ -61,4 +74,5 @@ def _call(ident: str, call: CallState) -> CallView:
         totals=totals_of((call,)),
         agent=call.agent,
         model=call.model,
+        charged_usd=call.charged_usd,
     )
