@@ -43,8 +43,9 @@ class StepState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``resting`` is until when (log time, milliseconds) each of the agent's models is left alone.
     ``partial`` says why the output is not a whole answer.
     ``funding`` is the reason of the attempt that waits for money or a slot.
-    ``reserved_usd`` is what the open attempt's call may cost, ``needed_usd`` what a worker said
-    that it needs.
+    ``reserved_usd`` is what was set aside for the open attempt's call and no outcome has used;
+    null for one without a price too. ``needed_usd`` is what a worker said that it needs, ``shorts``
+    how often one said so.
     """
 
     path: str
@@ -72,6 +73,7 @@ class StepState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     funding: str | None = None
     reserved_usd: Amount | None = None
     needed_usd: Amount | None = None
+    shorts: Count = 0
 
     def __post_init__(self) -> None:
         check_amounts(reserved_usd=self.reserved_usd, needed_usd=self.needed_usd)
@@ -105,18 +107,26 @@ class CallState(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class FundsState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a collaboration knows of its envelope with ``accounts`` (R25, R26).
 
-    ``n`` numbers its requests, ``asked`` is the one that waits for an answer, or 0.
+    ``n`` numbers its requests, ``asked`` is the one that waits for an answer, or 0, and
+    ``asked_for`` the path of the step that needs it most.
     ``queued`` says that it waits for a slot.
-    ``unused`` is what was granted for each agent and no attempt has taken.
+    ``unused`` is what was granted for each agent and no attempt has taken, ``unpriced`` how many
+    calls without a known price.
     ``slots`` is how many attempts may be open at once.
+    ``stale`` counts the asks that came too late, one after the other.
+    ``refused`` is why nothing starts any more: the end comes when nothing is open.
     ``limit_usd`` is the collaboration's own budget.
     """
 
     n: Count = 0
     asked: Count = 0
+    asked_for: str | None = None
     queued: bool = False
     unused: dict[str, Amount] = {}
+    unpriced: dict[str, Count] = {}
     slots: Count = 0
+    stale: Count = 0
+    refused: Fault | None = None
     limit_usd: Amount | None = None
 
     def __post_init__(self) -> None:

@@ -4,6 +4,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from facilitair_events.accounts import FundsAnswered
 from facilitair_events.decision import Decision, Received, Reply
 from facilitair_events.replies import RequestAnswered
 from facilitair_events.requests import (
@@ -14,15 +15,23 @@ from facilitair_events.requests import (
     DescribeRequested,
     Fault,
     Parked,
+    ResumeRequested,
     TimerFired,
 )
 from facilitair_events.state import CollaborationState, Ending, Timer
 from facilitair_events.text import Text
 from facilitair_workflows.errors import UnknownLogicError
-from facilitair_workflows.reducing import ending, recovery, requests, results
+from facilitair_workflows.reducing import (
+    ending,
+    funds,
+    funds_policy,
+    recovery,
+    requests,
+    results,
+)
 from facilitair_workflows.reducing.draft import TERMINAL, Draft
 
-KNOWN_LOGIC: Final = 2
+KNOWN_LOGIC: Final = 3
 """The newest version in this code; behaviour that changes is guarded by ``state.logic`` (R9)."""
 
 _FIRST_LOGIC: Final = 1
@@ -51,6 +60,7 @@ def decide(state: CollaborationState | None, received: Received) -> Result:
         _after_the_end(draft, received)
     else:
         _dispatch(draft, received)
+        funds.follow_up(draft)
     return draft.decision()
 
 
@@ -71,10 +81,14 @@ def _without_state(received: Received) -> Result:
             raise UnknownLogicError(logic=data.logic, known=KNOWN_LOGIC)
         draft = Draft(requests.new_state(received, data), received)
         requests.on_first_requested(draft, data)
+        funds.follow_up(draft)
         return draft.decision()
     if isinstance(data, Parked):
         return _unreadable_request(received, data)
-    if isinstance(data, CancelRequested | DescribeRequested) and data.reply_to is not None:
+    if (
+        isinstance(data, CancelRequested | DescribeRequested | ResumeRequested)
+        and data.reply_to is not None
+    ):
         answer = RequestAnswered(
             correlation=data.reply_to.correlation, collaboration=received.subject, outcome="unknown"
         )
@@ -119,6 +133,8 @@ def _after_the_end(draft: Draft, received: Received) -> None:
         requests.on_cancel(draft, data)
     elif isinstance(data, DescribeRequested):
         requests.on_describe(draft, data)
+    elif isinstance(data, ResumeRequested):
+        funds_policy.on_resume(draft, data)
     elif isinstance(data, CallReported):
         results.on_call_reported(draft, replace(data, output=None))
 
@@ -137,6 +153,10 @@ def _dispatch(draft: Draft, received: Received) -> None:
         requests.on_cancel(draft, data)
     elif isinstance(data, DescribeRequested):
         requests.on_describe(draft, data)
+    elif isinstance(data, FundsAnswered):
+        funds.on_answered(draft, data)
+    elif isinstance(data, ResumeRequested):
+        funds_policy.on_resume(draft, data)
     elif isinstance(data, Parked):
         ending.fail(draft, _parked_fault(data))
 
@@ -150,6 +170,8 @@ def _on_timer(draft: Draft, fired: TimerFired) -> None:
         ending.begin(draft, Ending(kind="expired"))
     elif timer.name == "ending":
         ending.out_of_patience(draft)
+    elif timer.name == "reserve":
+        funds.on_silence(draft)
     elif timer.name == "retry" and timer.path is not None:
         recovery.on_retry(draft, timer.path)
     elif timer.name == "attempt_timeout" and timer.path is not None and timer.attempt is not None:

@@ -21,6 +21,13 @@ class EndedError(WorkflowsError):
         super().__init__(f"collaboration {collaboration} has ended and keeps no workflow")
 
 
+class UnfundedError(WorkflowsError):
+    """Something asked for the envelope of a collaboration without one: a fault of this package."""
+
+    def __init__(self, *, collaboration: str) -> None:
+        super().__init__(f"nobody keeps accounts of collaboration {collaboration}")
+
+
 class UnknownLogicError(WorkflowsError):
     """A collaboration asks for a version of ``decide`` that this code does not have (R9)."""
 

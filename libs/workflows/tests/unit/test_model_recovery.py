@@ -271,7 +271,7 @@ MUTANTS: dict[str, tuple[str, Mutation]] = {
         "no attempt begins",
         mutation(
             progress,
-            "schedule",
+            "start",
             (
                 "step, spec, now_ms=draft.now_ms)\n    due_ms",
                 "replace(step, began_ms=0), spec, now_ms=0)\n    due_ms",

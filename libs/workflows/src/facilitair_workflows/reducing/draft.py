@@ -20,6 +20,10 @@ from facilitair_workflows.reducing import paths
 
 TERMINAL: Final = frozenset({"refused", "completed", "failed", "cancelled", "expired"})
 ENDING: Final = frozenset({"finishing", "cancelling"})
+REMEMBERED_CLIENT_IDS: Final = 256
+FUNDS_SINCE: Final = 3
+"""The first logic that asks an account before it starts anything (R9)."""
+
 POLICIES_SINCE: Final = 2
 """The first logic with jitter, fallback, endings and a deadline over all attempts (R9)."""
 
@@ -100,12 +104,19 @@ class Draft:
         )
 
     def command(
-        self, topic: str, data: Struct, *, key: str | None = None, headers: Headers = ()
+        self,
+        topic: str,
+        data: Struct,
+        *,
+        key: str | None = None,
+        headers: Headers = (),
+        subject: str | None = None,
     ) -> None:
         """Append a record for another service; the default key is the collaboration's."""
         own = collaboration_key(self._state.tenant, self._state.collaboration)
+        key = own if key is None else key
         self._commands.append(
-            Command(topic=topic, key=own if key is None else key, data=data, headers=headers)
+            Command(topic=topic, key=key, data=data, headers=headers, subject=subject)
         )
 
     def reply(self, to: ReplyTo | None, outcome: str, **fields: Any) -> None:
@@ -132,6 +143,14 @@ class Draft:
         self.timers.append(
             Timer(timer_id=timer_id, name=name, due_ms=due_ms, path=path, attempt=attempt)
         )
+
+    def arm_deadline(self) -> None:
+        """From now on the time of the whole workflow counts."""
+        self.arm("deadline", due_ms=self.now_ms + round(self.definition.timeout_s * 1000))
+
+    def disarm_named(self, name: str) -> None:
+        """Drop the timers of a name."""
+        self.timers = [timer for timer in self.timers if timer.name != name]
 
     def disarm(self, path: str) -> None:
         """Drop the timers of a step."""

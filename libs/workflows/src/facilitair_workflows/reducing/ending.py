@@ -17,6 +17,7 @@ from facilitair_events.state import CallState, Ending, StepState
 from facilitair_events.text import Text, personal
 from facilitair_events.topics import WORKER_CONTROL
 from facilitair_events.work import AttemptRef, StopAttempts
+from facilitair_workflows.reducing import funds_charges, funds_requests
 from facilitair_workflows.reducing.draft import Draft
 from facilitair_workflows.reducing.totals import totals_of
 
@@ -69,22 +70,25 @@ def _give_up(draft: Draft, step: StepState) -> None:
     ident = count_unknown(draft, step)
     agent = step.agent or ""
     draft.emit(AttemptUnknown, step=step.path, agent=agent, attempt=step.open, call_id=ident)
+    step = funds_charges.released(draft, draft.steps[step.path])
     draft.put_step(replace(step, open=0, status="stopped"))
 
 
 def count_unknown(draft: Draft, step: StepState) -> str:
     """Count the open attempt's next call as unknown, and return its id; its money may follow."""
     reported = [c for c in draft.calls.values() if c.path == step.path and c.attempt == step.open]
-    ident = call_id(
-        draft.state.tenant, draft.state.collaboration, step.path, step.open, len(reported)
+    state, index = draft.state, len(reported)
+    if state.funds is not None and any(call.outcome != "void" for call in reported):
+        # Its one call was told and paid for; what is missing is the report of the attempt.
+        return call_id(state.tenant, state.collaboration, step.path, step.open, index - 1)
+    ident = call_id(state.tenant, state.collaboration, step.path, step.open, index)
+    call = CallState(
+        path=step.path, attempt=step.open, index=index, outcome="unknown", agent=step.agent or ""
     )
-    draft.calls[ident] = CallState(
-        path=step.path,
-        attempt=step.open,
-        index=len(reported),
-        outcome="unknown",
-        agent=step.agent or "",
-    )
+    draft.calls[ident] = call
+    if state.funds is not None:
+        outcome = funds_charges.Outcome(ident=ident, call=call, before=None)
+        funds_charges.on_counted(draft, outcome)
     return ident
 
 
@@ -92,6 +96,7 @@ def _finish(draft: Draft, ending: Ending) -> None:
     totals = totals_of(draft.calls.values())
     common = {"duration_ms": draft.now_ms - draft.state.created_ms, "totals": totals}
     _emit_terminal(draft, ending, common=common)
+    funds_requests.close(draft)
     _shrink(draft, ending)
 
 
@@ -140,4 +145,13 @@ def _unquoted(fault: Fault | None) -> Fault | None:
 
 def _without_texts(step: StepState) -> StepState:
     settled = "stopped" if step.status in ("waiting", "running", "retrying") else step.status
-    return replace(step, status=settled, output=None, correction=None, continued=None, fault=None)
+    return replace(
+        step,
+        status=settled,
+        output=None,
+        correction=None,
+        continued=None,
+        fault=None,
+        funding=None,
+        needed_usd=None,
+    )

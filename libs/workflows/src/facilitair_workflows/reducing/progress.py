@@ -53,7 +53,7 @@ def _pass(draft: Draft) -> bool:
     changed = False
     for path, step in list(draft.steps.items()):
         if step.status == "waiting":
-            if not _needs_settled(draft, path):
+            if step.funding is not None or not _needs_settled(draft, path):
                 continue
         elif step.status != "running" or step.agent is not None:
             continue
@@ -146,10 +146,23 @@ def _complete(draft: Draft) -> None:
 
 
 def schedule(draft: Draft, step: StepState, *, reason: str, last: Fault | None = None) -> None:
-    """Hand the next attempt to the workers; attempts count up and are never reset (R17).
+    """Hand the next attempt to the workers, or let it wait until it is paid for.
 
     None is begun after the deadline that the step's attempts have together: then the step fails.
     ``last`` is what was wrong with the attempt before.
+    """
+    if draft.state.funds is None:
+        start(draft, step, reason=reason, last=last)
+    elif time_limits.too_late(step, draft.spec(step.path), start_ms=draft.now_ms):
+        give_up_late(draft, step, last=last)
+    else:
+        draft.put_step(replace(step, status="waiting", funding=reason))
+
+
+def start(draft: Draft, step: StepState, *, reason: str, last: Fault | None = None) -> None:
+    """Hand the next attempt to the workers; attempts count up and are never reset (R17).
+
+    What it may cost was set aside before, where accounts are kept.
     """
     spec = draft.spec(step.path)
     if draft.policies:
@@ -214,6 +227,7 @@ def _task(draft: Draft, step: StepState, *, spec: Step, timeout_s: float) -> Run
         model_index=step.model_index,
         continued=step.continued,
         max_output_tokens=step.max_output_tokens,
+        reserved_usd=step.reserved_usd,
     )
 
 

@@ -15,14 +15,12 @@ from facilitair_events.requests import (
 )
 from facilitair_events.state import CollaborationState, Ending
 from facilitair_events.text import Text, for_state, personal_json
-from facilitair_workflows.reducing import ending, progress
-from facilitair_workflows.reducing.draft import TERMINAL, Draft
+from facilitair_workflows.reducing import ending, funds, progress
+from facilitair_workflows.reducing.draft import REMEMBERED_CLIENT_IDS, TERMINAL, Draft
 from facilitair_workflows.reducing.view import view_of
 
 DEFINITION_LIMIT_BYTES: Final = 256 * 1024
 """A larger definition leaves too little room in the state, which holds at most 512 KiB."""
-
-REMEMBERED_CLIENT_IDS: Final = 256
 
 
 def new_state(received: Received, request: CollaborationRequested) -> CollaborationState:
@@ -45,6 +43,7 @@ def new_state(received: Received, request: CollaborationRequested) -> Collaborat
         definition=definition,
         inputs=request.inputs,
         priority=request.priority,
+        funds=funds.of_request(request),
     )
 
 
@@ -67,9 +66,11 @@ def on_first_requested(draft: Draft, request: CollaborationRequested) -> None:
         steps=tuple(_ids(definition.steps)),
         inputs=personal_json(request.inputs) if request.inputs else None,
     )
-    draft.set(status="running")
+    if draft.state.funds is None:
+        draft.set(status="running")
     draft.reply(request.reply_to, "accepted")
-    draft.arm("deadline", due_ms=draft.now_ms + round(definition.timeout_s * 1000))
+    if draft.state.funds is None:
+        draft.arm_deadline()
     progress.open_level(draft, definition.steps)
     progress.advance(draft)
 

@@ -8,7 +8,14 @@ from facilitair_events.state import CallState, StepState
 from facilitair_events.text import for_state
 from facilitair_events.topics import WORKER_CONTROL
 from facilitair_events.work import AttemptRef, StopAttempts
-from facilitair_workflows.reducing import closing, ending, progress, recovery, time_limits
+from facilitair_workflows.reducing import (
+    closing,
+    ending,
+    funds_charges,
+    progress,
+    recovery,
+    time_limits,
+)
 from facilitair_workflows.reducing.draft import Draft
 
 
@@ -16,7 +23,13 @@ def on_call_reported(draft: Draft, report: CallReported) -> None:
     """Count a call's outcome once; ``unknown`` and ``void`` close an open attempt (R11, R20)."""
     step = draft.steps.get(report.path)
     known = draft.calls.get(report.call_id)
-    draft.calls[report.call_id] = _counted(report, known, step=step)
+    call = draft.calls[report.call_id] = _counted(report, known, step=step)
+    if draft.state.funds is not None:
+        outcome = funds_charges.Outcome(
+            ident=report.call_id, call=call, before=known, report=report
+        )
+        funds_charges.on_counted(draft, outcome)
+        step = draft.steps.get(report.path)
     if step is not None and step.open == report.attempt and report.outcome in ("unknown", "void"):
         _lost(draft, step, report=report)
 
@@ -52,6 +65,7 @@ def _counted(report: CallReported, known: CallState | None, *, step: StepState |
 
 def _lost(draft: Draft, step: StepState, *, report: CallReported) -> None:
     spec = draft.spec(step.path)
+    step = funds_charges.released(draft, step)
     step = replace(step, open=0, overdue=False, lost=step.lost + 1)
     draft.put_step(step)
     draft.disarm(step.path)
@@ -81,6 +95,7 @@ def on_attempt_reported(draft: Draft, report: AttemptReported) -> None:
     if step is None or step.open != report.attempt:
         return
     overdue = step.overdue
+    step = funds_charges.released(draft, step)
     step = replace(step, open=0, overdue=False)
     draft.put_step(step)
     draft.disarm(step.path)
@@ -130,6 +145,7 @@ def on_stop_unanswered(draft: Draft, path: str, *, attempt: int) -> None:
     if step is None or step.open != attempt:
         return
     ending.count_unknown(draft, step)
+    step = funds_charges.released(draft, draft.steps[path])
     step = replace(step, open=0, overdue=False)
     draft.put_step(step)
     recovery.unanswered(draft, step, attempt=attempt, fault=_timeout_fault(draft, step))

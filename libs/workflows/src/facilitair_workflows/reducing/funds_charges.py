@@ -1,0 +1,116 @@
+"""What calls cost, told to the account once each (since logic 3)."""
+
+from decimal import Decimal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from facilitair_events.accounts import CallCharged
+from facilitair_events.definitions import Model
+from facilitair_events.requests import CallReported
+from facilitair_events.state import CallState, StepState
+from facilitair_workflows.reducing.draft import Draft
+from facilitair_workflows.reducing.funds_requests import charge, funds_of
+
+_NOTHING = Decimal(0)
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """A call as its collaboration knows it now, and what it knew before this record."""
+
+    ident: str
+    call: CallState
+    before: CallState | None
+    report: CallReported | None = None
+
+
+def on_counted(draft: Draft, outcome: Outcome) -> None:
+    """Tell the money of a call that is new or another one; a void call was never asked (R20)."""
+    call, before = outcome.call, outcome.before
+    if call.outcome == "void" or call == before:
+        return
+    step = draft.steps.get(call.path)
+    holds = step is not None and step.open == call.attempt
+    reserved = step.reserved_usd if holds and step is not None else None
+    charged, priced = _charged(call, before, reserved=reserved)
+    draft.calls[outcome.ident] = replace(call, charged_usd=charged)
+    if reserved is not None and step is not None:
+        draft.put_step(replace(step, reserved_usd=None, needed_usd=None, shorts=0))
+    model = _model(draft, step, call=call) if step is not None else None
+    state, report = draft.state, outcome.report
+    told = "unknown" if report is None or report.outcome == "void" else report.outcome
+    charge(
+        draft,
+        CallCharged(
+            collaboration=state.collaboration,
+            n=1,
+            asked_ms=0,
+            project=state.project,
+            actor=state.actor,
+            workflow=state.workflow,
+            call_id=outcome.ident,
+            path=call.path,
+            attempt=call.attempt,
+            agent=call.agent or "",
+            outcome=told,
+            charged_usd=charged,
+            was_usd=before.charged_usd if before is not None else None,
+            reserved_usd=reserved,
+            cost_usd=call.cost_usd,
+            priced=priced,
+            model=call.model or (model.name if model is not None else None),
+            provider=model.provider if model is not None else None,
+            price_version=model.prices.version if model is not None and model.prices else None,
+            usage=call.usage,
+            simulated=call.simulated,
+        ),
+    )
+
+
+def _charged(
+    call: CallState, before: CallState | None, *, reserved: Decimal | None
+) -> tuple[Decimal, bool]:
+    """What counts, and whether it is a price.
+
+    The cost; where nobody knows it what was charged before or had been set aside.
+    """
+    if call.cost_usd is not None:
+        return call.cost_usd, True
+    if before is not None and before.charged_usd is not None:
+        return before.charged_usd, before.charged_usd > 0
+    if reserved is not None:
+        return reserved, True
+    return _NOTHING, False
+
+
+def _model(draft: Draft, step: StepState, *, call: CallState) -> Model | None:
+    """The model that was asked, as far as the definition is still there."""
+    definition = draft.state.definition
+    if definition is None or step.agent is None:
+        return None
+    models = definition.agents[step.agent].models
+    if step.open == call.attempt:
+        return models[step.model_index]
+    return next((model for model in models if model.name == call.model), None)
+
+
+def released(draft: Draft, step: StepState) -> StepState:
+    """The step whose open attempt is about to close: what no call has used may be used again."""
+    if draft.state.funds is None or not step.open:
+        return step
+    funds, agent = funds_of(draft), step.agent or ""
+    if step.reserved_usd is not None:
+        unused = funds.unused | {agent: funds.unused.get(agent, _NOTHING) + step.reserved_usd}
+        draft.set(funds=replace(funds, unused=unused))
+        return replace(step, reserved_usd=None)
+    if not _counted(draft, step):
+        unpriced = funds.unpriced | {agent: funds.unpriced.get(agent, 0) + 1}
+        draft.set(funds=replace(funds, unpriced=unpriced))
+    return step
+
+
+def _counted(draft: Draft, step: StepState) -> bool:
+    return any(
+        call.attempt == step.open and call.path == step.path and call.outcome != "void"
+        for call in draft.calls.values()
+    )
