@@ -7,6 +7,7 @@ from typing import Any, Final
 from msgspec import Struct
 from pydantic_settings import BaseSettings
 
+from facilitair_accounts.settings import AccountsSettings
 from facilitair_agent_worker.settings import AgentWorkerSettings
 from facilitair_cli.errors import StartError
 from facilitair_gateway.settings import GatewaySettings
@@ -38,6 +39,7 @@ class SoloSettings(Struct, frozen=True, kw_only=True):
     """The settings of every service."""
 
     gateway: GatewaySettings
+    accounts: AccountsSettings
     orchestrator: OrchestratorSettings
     agent_worker: AgentWorkerSettings
     log: LogSettings
@@ -46,7 +48,7 @@ class SoloSettings(Struct, frozen=True, kw_only=True):
     @property
     def deadline_s(self) -> float:
         """How long work in flight may go on after the stop."""
-        services = (self.gateway, self.orchestrator, self.agent_worker)
+        services = (self.gateway, self.accounts, self.orchestrator, self.agent_worker)
         return max(service.process.deadline_s() for service in services)
 
 
@@ -54,6 +56,7 @@ def read_settings(*, port: int | None) -> SoloSettings:
     """Read all settings; ``port`` wins over the environment. Raises StartError with all faults."""
     classes: dict[str, type[BaseSettings]] = {
         "gateway": GatewaySettings,
+        "accounts": AccountsSettings,
         "orchestrator": OrchestratorSettings,
         "agent_worker": AgentWorkerSettings,
         "log": LogSettings,

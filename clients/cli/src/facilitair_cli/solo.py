@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 from urllib.parse import urlsplit
 
+from facilitair_accounts import app as accounts
 from facilitair_agent_worker import app as agent_worker
 from facilitair_cli.errors import AlreadyUpError, StartError
 from facilitair_cli.service_settings import SoloSettings, read_endpoints, read_settings
@@ -100,6 +101,9 @@ class _Parts:
         """The services in the order in which they start."""
         log, settings = self._log, self._settings
         return {
+            accounts.SERVICE: self._first(
+                accounts.SERVICE, lambda: accounts.build_app(settings.accounts, log)
+            ),
             orchestrator.SERVICE: self._first(
                 orchestrator.SERVICE, lambda: orchestrator.build_app(settings.orchestrator, log)
             ),

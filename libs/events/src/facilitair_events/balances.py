@@ -21,6 +21,7 @@ class EnvelopeState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``n`` and ``asked_ms`` are of its last request (R25).
     ``reserved`` is what each agent's calls may still cost.
     ``asked`` waits for a slot, ``answered`` is the answer to its last ask.
+    ``warned`` are the warning limits of the collaboration that were told of.
     """
 
     n: Count
@@ -35,6 +36,7 @@ class EnvelopeState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     asked: FundsRequested | None = None
     answered: FundsAnswered | None = None
     closed: bool = False
+    warned: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_amounts(spent_usd=self.spent_usd)
@@ -79,6 +81,9 @@ class AccountState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     forgotten nothing is younger than ``forgotten_ms``.
     ``counters`` and ``reserved`` are by scope, name and window, and by scope and name.
     ``waiting`` are collaborations without a slot, in their order, by class; ``taken`` the slots.
+    ``unknown`` are calls to reconcile; ``reconciled`` what was set by hand or from an export, for a
+    result that comes after all.
+    ``weight`` is how many bytes the entries of all these take in a snapshot.
     """
 
     tenant: str
@@ -95,8 +100,10 @@ class AccountState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     waiting: dict[str, tuple[str, ...]] = {}
     taken: dict[str, Count] = {}
     unknown: dict[str, UnknownCall] = {}
+    reconciled: dict[str, UnknownCall] = {}
     cells: dict[str, UsageCell] = {}
     clients: tuple[str, ...] = ()
+    weight: Count = 0
 
 
 class AccountSnapshot(Struct, frozen=True, kw_only=True, omit_defaults=True):

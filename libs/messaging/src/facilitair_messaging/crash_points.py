@@ -40,7 +40,7 @@ Point = Literal[
 ]
 
 _GATEWAY: Final = frozenset({"gateway"})
-_REDUCER: Final = frozenset({"orchestrator"})
+_REDUCER: Final = frozenset({"accounts", "orchestrator"})
 _WORKER: Final = frozenset({"agent-worker"})
 
 POINTS: Final[Mapping[Point, frozenset[str]]] = MappingProxyType(

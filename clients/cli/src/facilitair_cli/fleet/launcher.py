@@ -155,7 +155,7 @@ async def _keepers(
     settings: SoloSettings,
     screen: FleetScreen,
 ) -> AsyncIterator[list[Keeper]]:
-    """All members running; left in order: gateways, workers, orchestrators."""
+    """All members running; left in order: gateways, workers, orchestrators, accounts."""
     keepers = [
         Keeper(member, logs=folder.logs, home=folder.root, tell=screen.say)
         for member in members(counts, around)
@@ -164,6 +164,7 @@ async def _keepers(
     grace_s = {
         "gateway": settings.gateway.process.grace_s,
         "agent-worker": settings.agent_worker.process.grace_s,
+        "accounts": settings.accounts.process.grace_s,
         "orchestrator": settings.orchestrator.process.grace_s,
     }
     try:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from facilitair_cli.errors import OptionError
 
-SERVICES: Final = ("orchestrator", "agent-worker", "gateway")
+SERVICES: Final = ("accounts", "orchestrator", "agent-worker", "gateway")
 """In the order in which they start; they stop in the reverse, so that viewers hear of it first."""
 
 MOST: Final = 12

@@ -58,6 +58,9 @@ class Reducer(Generic[S]):
     raises KeyFormatError. A record under another key than its own ends what its key holds.
     ``keeps_offsets``: whether snapshots name the records behind them, for who forks (R28).
     ``size_of`` tells how many bytes a state takes at most, for a limit other than that of all.
+    ``skips_poison``: a record that cannot be decided or read does not stand for its key. ``decide``
+    is given ``Parked`` in its place at once, and the key goes on with the next; otherwise the key
+    waits for a ``Parked`` of the inbox, and what comes before that is lost to it (R13).
     ``first_types`` are the types whose record may be the first of a key: when it might have been
     one of them that cannot be read, the key fails, so that nobody waits for it for ever.
     """
@@ -80,4 +83,5 @@ class Reducer(Generic[S]):
     fatal: tuple[type[BaseException], ...] = (MemoryError, RecursionError, TimeoutError)
     state_limit_bytes: int = STATE_LIMIT_BYTES
     keeps_offsets: bool = True
+    skips_poison: bool = False
     size_of: Callable[[S], int] = encoded_size

@@ -123,6 +123,8 @@ class Decider(Generic[S]):
             offset=seen.offset,
             reason=f"{type(error).__name__} on the record at offset {seen.offset}",
         )
+        if self._reducer.skips_poison:
+            return self._skipped(standing, case, data=data, error=error)
         parked = self._parked(data, key=case.key, cause=case.cause, at_ms=seen.at_ms)
         return Outcome(
             standing=Standing(held, parked=seen.offset),
@@ -145,6 +147,8 @@ class Decider(Generic[S]):
         if standing.parked is not None:
             again = self._parked_at(standing.parked, record, standing=standing, key=key)
             return Outcome(standing=standing, effect="none", outputs=again, error=error)
+        if self._reducer.skips_poison:
+            return self._unreadable_skipped(standing, record, key=key, error=error)
         if held is None and not may_be_first(self._reducer, record, key=key):
             return Outcome(standing=standing, effect="none", error=error)
         return Outcome(
@@ -153,6 +157,32 @@ class Decider(Generic[S]):
             outputs=self._parked_at(record.offset, record, standing=standing, key=key),
             error=error,
         )
+
+    def _unreadable_skipped(
+        self, standing: Standing[S], record: Record, *, key: str, error: Exception
+    ) -> Outcome:
+        """A key that holds nothing has no books to tell of it."""
+        if standing.held is None:
+            return Outcome(standing=standing, effect="none", error=error)
+        cause = context_of(self._reducer, record, key=key)
+        data = Parked(offset=record.offset, reason=f"unreadable record at offset {record.offset}")
+        seen = Received(
+            tenant=cause.tenant,
+            subject=cause.subject,
+            offset=record.offset,
+            at_ms=record.timestamp_ms,
+            id=cause.id,
+            data=data,
+        )
+        case = Case(seen=seen, cause=cause, key=key)
+        return self._skipped(standing, case, data=data, error=error)
+
+    def _skipped(
+        self, standing: Standing[S], case: Case, *, data: Parked, error: Exception
+    ) -> Outcome:
+        """Decide ``Parked`` in place of a record: every record after it is decided as ever."""
+        instead = structs.replace(case, seen=structs.replace(case.seen, data=data))
+        return structs.replace(self.decided(standing, instead), error=error)
 
     def _parked_at(
         self, offset: int, record: Record, *, standing: Standing[S], key: str
