@@ -107,12 +107,14 @@ class CallState(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class FundsState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a collaboration knows of its envelope with ``accounts`` (R25, R26).
 
-    ``n`` numbers its requests, ``asked`` is the one that waits for an answer, or 0, and
-    ``asked_for`` the path of the step that needs it most.
+    ``n`` numbers its requests, ``asked`` is the one that waits for an answer, or 0; it was for so
+    many ``parts``, and ``asked_for`` is the path of the step that needs them most.
     ``queued`` says that it waits for a slot.
     ``unused`` is what was granted for each agent and no attempt has taken, ``unpriced`` how many
     calls without a known price.
     ``slots`` is how many attempts may be open at once.
+    ``short`` says that the last grant was less than was asked for: who needs more waits until an
+    attempt has closed.
     ``stale`` counts the asks that came too late, one after the other.
     ``refused`` is why nothing starts any more: the end comes when nothing is open.
     ``limit_usd`` is the collaboration's own budget.
@@ -121,10 +123,12 @@ class FundsState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     n: Count = 0
     asked: Count = 0
     asked_for: str | None = None
+    parts: Count = 0
     queued: bool = False
     unused: dict[str, Amount] = {}
     unpriced: dict[str, Count] = {}
     slots: Count = 0
+    short: bool = False
     stale: Count = 0
     refused: Fault | None = None
     limit_usd: Amount | None = None

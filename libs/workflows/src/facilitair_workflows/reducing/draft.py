@@ -46,6 +46,8 @@ class Draft:
         self._events: list[Struct] = []
         self._commands: list[Command] = []
         self._replies: list[Reply] = []
+        self.stirred = False
+        """Whether a step that waits for money or a slot may start now."""
 
     @property
     def state(self) -> CollaborationState:

@@ -49,14 +49,13 @@ def follow_up(draft: Draft) -> None:
     if draft.state.funds is None or not draft.running:
         return
     funds = funds_of(draft)
-    quiet = not any(step.open for step in draft.steps.values())
     if funds.refused is not None:
-        if quiet:
+        if not _open_attempts(draft):
             ending.fail(draft, funds.refused, step=funds.asked_for)
     elif draft.state.status == "paused":
-        if quiet and funds.slots:
+        if funds.slots and not _open_attempts(draft):
             give_back(draft)
-    else:
+    elif draft.stirred:
         _start_waiting(draft)
 
 
@@ -64,22 +63,31 @@ def _start_waiting(draft: Draft) -> None:
     """Look at every step that waits, in order; one without money does not hold up the others."""
     funds = funds_of(draft)
     pool = Pool(unused=dict(funds.unused), unpriced=dict(funds.unpriced))
+    free = funds.slots - _open_attempts(draft)
     missing: list[StepState] = []
-    for step in [step for step in draft.steps.values() if step.funding is not None]:
-        need = _affordable(draft, step)
+    for path in [step.path for step in draft.steps.values() if step.funding is not None]:
+        if funds.slots and free <= 0:
+            break
+        need = _affordable(draft, draft.steps[path])
         if not _going_on(draft):
             follow_up(draft)
             return
         if need is None:
             continue
-        if not funds.slots or not pool.take(need):
-            missing.append(draft.steps[step.path])
-        elif _open_attempts(draft) < funds.slots:
-            progress.start(
-                draft, _paid(draft, draft.steps[step.path], need=need), reason=step.funding or ""
-            )
-    if missing and draft.running and not funds_of(draft).asked:
+        step = draft.steps[path]
+        if funds.slots and pool.take(need):
+            free -= 1
+            progress.start(draft, _paid(draft, step, need=need), reason=step.funding or "")
+        else:
+            missing.append(step)
+    if missing and draft.running and _may_ask(draft):
         _ask(draft, missing, pool=pool)
+
+
+def _may_ask(draft: Draft) -> bool:
+    """One ask at a time, and none while only an attempt that closes can change the answer."""
+    funds = funds_of(draft)
+    return not funds.asked and not (funds.short and _open_attempts(draft))
 
 
 def _going_on(draft: Draft) -> bool:
@@ -176,9 +184,11 @@ def _granted(draft: Draft, answer: FundsAnswered) -> None:
         else:
             unused[part.agent] = unused.get(part.agent, 0) + part.usd
     slots = answer.slots or funds.slots
+    draft.stirred = True
     draft.set(
         funds=replace(
             funds,
+            short=len(answer.parts) < funds.parts,
             asked=0,
             asked_for=None,
             queued=False,
@@ -206,7 +216,8 @@ def _refused(draft: Draft, answer: FundsAnswered) -> None:
         )
     )
     step = funds_policy.blocked_step(draft, path)
-    if step is not None and not stale:
+    draft.stirred = True
+    if step is not None and not stale and funds.refused is None:
         funds_policy.refuse(draft, step, refusal=refusal)
 
 

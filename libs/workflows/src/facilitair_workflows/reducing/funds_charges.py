@@ -98,7 +98,9 @@ def released(draft: Draft, step: StepState) -> StepState:
     """The step whose open attempt is about to close: what no call has used may be used again."""
     if draft.state.funds is None or not step.open:
         return step
-    funds, agent = funds_of(draft), step.agent or ""
+    funds, agent = replace(funds_of(draft), short=False), step.agent or ""
+    draft.set(funds=funds)
+    draft.stirred = True
     if step.reserved_usd is not None:
         unused = funds.unused | {agent: funds.unused.get(agent, _NOTHING) + step.reserved_usd}
         draft.set(funds=replace(funds, unused=unused))

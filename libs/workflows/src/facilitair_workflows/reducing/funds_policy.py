@@ -86,5 +86,6 @@ def on_resume(draft: Draft, request: ResumeRequested) -> None:
     limit = funds.limit_usd if request.budget_usd is None else request.budget_usd
     clients = (*draft.state.clients, request.client_id)[-REMEMBERED_CLIENT_IDS:]
     draft.set(status="running", clients=clients, funds=replace(funds, limit_usd=limit))
+    draft.stirred = True
     draft.emit(CollaborationResumed, actor=request.actor)
     draft.reply(request.reply_to, "accepted")

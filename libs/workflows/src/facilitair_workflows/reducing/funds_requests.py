@@ -20,7 +20,7 @@ def funds_of(draft: Draft) -> FundsState:
 def ask(draft: Draft, parts: tuple[Part, ...], *, slots: int, path: str) -> None:
     """Ask for money, and for slots where ``slots`` is not 0; ``path`` needs the first part."""
     state, number = draft.state, _next(draft)
-    draft.set(funds=replace(funds_of(draft), asked=number, asked_for=path))
+    draft.set(funds=replace(funds_of(draft), asked=number, asked_for=path, parts=len(parts)))
     request = FundsRequested(
         collaboration=state.collaboration,
         n=number,

@@ -157,6 +157,7 @@ def schedule(draft: Draft, step: StepState, *, reason: str, last: Fault | None =
         give_up_late(draft, step, last=last)
     else:
         draft.put_step(replace(step, status="waiting", funding=reason))
+        draft.stirred = True
 
 
 def start(draft: Draft, step: StepState, *, reason: str, last: Fault | None = None) -> None:

@@ -4,6 +4,8 @@ Each way on is an event: ``attempt.failed`` and then ``step.scheduled`` with its
 ``attempt.completed`` that says that it is partial.
 """
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from facilitair_events.definitions import Agent
@@ -25,11 +27,19 @@ from facilitair_workflows.reducing.choices import (
 )
 from facilitair_workflows.reducing.draft import Draft
 
+RESERVATION_SHORT: Final = "reservation_short"
+"""What a worker says that counted more than its call may cost (since logic 3)."""
+
+MOST_SHORT: Final = 3
+"""In a row, until a step is given up: what was counted does not grow by itself."""
+
 
 def failed(draft: Draft, step: StepState, *, report: AttemptReported, fault: Fault) -> None:
     """Correct, recover or give up."""
     spec = draft.spec(step.path)
-    if (
+    if draft.state.funds is not None and fault.code == RESERVATION_SHORT:
+        _need_more(draft, step, report=report, fault=fault)
+    elif (
         fault.code == "output_invalid"
         and step.corrections < spec.output.corrections
         and report.output is not None
@@ -45,6 +55,16 @@ def failed(draft: Draft, step: StepState, *, report: AttemptReported, fault: Fau
         _recover(draft, step, attempt=report.attempt, trouble=trouble)
     else:
         _retry_or_give_up(draft, step, attempt=report.attempt, fault=fault)
+
+
+def _need_more(draft: Draft, step: StepState, *, report: AttemptReported, fault: Fault) -> None:
+    """The worker counted more than was set aside, and asked nobody: ask for that much (R26)."""
+    closing.emit_failed(draft, step, attempt=report.attempt, fault=fault)
+    if report.needed_usd is None or step.shorts >= MOST_SHORT:
+        progress.give_up(draft, step, fault=fault)
+        return
+    step = replace(step, shorts=step.shorts + 1, needed_usd=report.needed_usd)
+    progress.schedule(draft, step, reason="funds", last=fault)
 
 
 def unanswered(draft: Draft, step: StepState, *, attempt: int, fault: Fault) -> None:
@@ -96,7 +116,7 @@ def _recover(draft: Draft, step: StepState, *, attempt: int, trouble: Trouble) -
     else:
         closing.emit_failed(draft, step, attempt=attempt, fault=trouble.fault)
         if choice == "fallback":
-            step = replace(step, model_index=further or 0, resting=resting)
+            step = replace(step, model_index=further or 0, resting=resting, needed_usd=None)
         else:
             step = _extended(step, choice, trouble=trouble, larger=larger)
         progress.schedule(draft, step, reason=choice, last=trouble.fault)

@@ -25,6 +25,8 @@ def on_call_reported(draft: Draft, report: CallReported) -> None:
     known = draft.calls.get(report.call_id)
     call = draft.calls[report.call_id] = _counted(report, known, step=step)
     if draft.state.funds is not None:
+        if known is not None and known.outcome == "void":
+            call = replace(call, outcome=report.outcome)  # it was asked after all
         outcome = funds_charges.Outcome(
             ident=report.call_id, call=call, before=known, report=report
         )
