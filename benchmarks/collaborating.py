@@ -64,7 +64,7 @@ def measure_fleet(bench: Bench) -> list[Reading]:
         began = time.perf_counter()
         fleet = stack.enter_context(fleet_with_chain(model_url, home=bench.fresh()))
         ready_s = time.perf_counter() - began
-        members = ("gateway", "orchestrator", "agent-worker")
+        members = ("gateway", "accounts", "orchestrator", "agent-worker")
         pids = {name: fleet.pid_of(f"{name}-0") for name in members}
         pids["broker"] = fleet.kafka_pid
         what = "Kafka: start of the fleet until all of it is ready, its jars being there"

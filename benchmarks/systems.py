@@ -12,7 +12,7 @@ from facilitair_testing.solo import SoloProcess
 
 STEPS = 10
 AT_ONCE = {"FACILITAIR_SIMULATOR_TTFT_MS": "0", "FACILITAIR_SIMULATOR_TOKENS_PER_S": "0"}
-FLEET = {"gateway": 1, "orchestrator": 1, "agent-worker": 1}
+FLEET = {"gateway": 1, "accounts": 1, "orchestrator": 1, "agent-worker": 1}
 _FOR_TESTS = (
     "FACILITAIR_ORCHESTRATOR_REDUCER__SCAN_INTERVAL_S",
     "FACILITAIR_AGENT_WORKER_LEASE_S",

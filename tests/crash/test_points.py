@@ -12,6 +12,7 @@ from facilitair_messaging.crash_points import POINTS
 # Where the code of a service lies that may die: its own, and the loop that it stands on.
 CODE = {
     "gateway": ("services/gateway/src",),
+    "accounts": ("services/accounts/src", "libs/runtime/src"),
     "orchestrator": ("services/orchestrator/src", "libs/runtime/src"),
     "agent-worker": ("services/agent-worker/src", "libs/messaging/src"),
 }

@@ -18,7 +18,7 @@ _FLEET = pytest.StashKey[FleetProcess]()
 UNANSWERED_S = 15
 """Well above the session of the tests, so that a member that is stopped for shorter is left."""
 
-SCALE = {"orchestrator": 2, "agent-worker": 2, "gateway": 2}
+SCALE = {"accounts": 2, "orchestrator": 2, "agent-worker": 2, "gateway": 2}
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from facilitair_testing.fleet import FleetProcess
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
-SERVICES = ("orchestrator", "agent-worker", "gateway")
+SERVICES = ("accounts", "orchestrator", "agent-worker", "gateway")
 TASK = "Write a function that counts the vowels of a word, with tests"
 
 
@@ -130,7 +130,7 @@ async def test_status_and_topics_tell_of_the_fleet(fleet: FleetProcess) -> None:
         f"{service}-{number}" for service in SERVICES for number in (0, 1)
     }
     assert status["kafka"]["url"] == fleet.kafka_address
-    assert set(status["lag"]) <= {"orchestrator", "agent-worker"}
+    assert set(status["lag"]) <= {"accounts", "orchestrator", "agent-worker"}
     topics = json.loads(fleet.command("topics", "ls", "--json").stdout)
     assert all(topic["partitions"] for topic in topics)
     assert fleet.command("topics", "apply").stdout == "nothing was missing\n"

@@ -18,7 +18,8 @@ from facilitair_testing.fleet import FleetProcess
 
 pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.timeout(600)]
 
-MEMBERS = [f"{s}-{n}" for s in ("orchestrator", "agent-worker", "gateway") for n in (0, 1)]
+SERVICES = ("accounts", "orchestrator", "agent-worker", "gateway")
+MEMBERS = [f"{s}-{n}" for s in SERVICES for n in (0, 1)]
 WRITERS = 3
 FREEZE_S = 30.0
 # A stream end, an append and a reply, 2 s each: no request may take longer than these together.

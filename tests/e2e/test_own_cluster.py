@@ -30,7 +30,7 @@ from facilitair_testing.permissions import ALL, CLUSTER, SETTINGS, Authority, Pe
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
-SERVICES = ("agent-worker", "gateway", "orchestrator")
+SERVICES = ("accounts", "agent-worker", "gateway", "orchestrator")
 APPLIER = "applier"
 PASSWORD = "correct-horse"
 READY_S = 90.0
@@ -271,6 +271,7 @@ async def test_the_documented_permissions_are_enough(
     served: Cluster, start: StartService, simulator: str
 ) -> None:
     assert set(documented()) == set(SERVICES)
+    start("accounts")
     start("orchestrator")
     start("agent-worker", FACILITAIR_AGENT_WORKER_SIMULATOR_URL=simulator)
     url = await gateway_of(served, start, simulator)

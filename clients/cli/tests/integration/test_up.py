@@ -32,6 +32,7 @@ async def test_up_run_watch_show_down(machine):
     status = json.loads(machine.run("status", "--json").stdout)
     assert (status["up"], status["url"], status["pid"]) == (True, told["url"], told["pid"])
     assert {s["service"]: s["ready"] for s in status["services"]} == {
+        "accounts": True,
         "agent-worker": True,
         "gateway": True,
         "orchestrator": True,

@@ -41,7 +41,8 @@ def around(tmp_path, **changes):
 
 
 def test_every_service_has_one_process_unless_it_is_scaled():
-    assert parse_scale([]) == {"orchestrator": 1, "agent-worker": 1, "gateway": 1}
+    counts = parse_scale([])
+    assert counts == {"accounts": 1, "orchestrator": 1, "agent-worker": 1, "gateway": 1}
     assert parse_scale(["agent-worker=3", "gateway=2"])["agent-worker"] == 3
 
 
@@ -63,7 +64,8 @@ def test_a_service_cannot_be_scaled_twice():
 def test_members_have_names_of_their_own_and_start_before_the_gateway(tmp_path):
     found = members(parse_scale(["agent-worker=2", "gateway=2"]), around(tmp_path))
     assert [member.name for member in found] == [
-        "orchestrator-0", "agent-worker-0", "agent-worker-1", "gateway-0", "gateway-1",
+        "accounts-0", "orchestrator-0", "agent-worker-0", "agent-worker-1", "gateway-0",
+        "gateway-1",
     ]  # fmt: skip
     told = {member.name: member.environ for member in found}
     assert told["agent-worker-1"]["FACILITAIR_AGENT_WORKER_MEMBER"] == "agent-worker-1"
