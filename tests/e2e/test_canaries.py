@@ -142,7 +142,7 @@ async def run_all(client: Facilitair, world: World, *, who: str, provider: str) 
 
 async def look_at_operations(world: World) -> None:
     """What the operator's ports tell."""
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=60) as http:
         for path in (world.solo.home / "run").glob("*.ops.json"):
             url = json.loads(path.read_text())["url"]
             for page in ("metrics", "live", "ready"):
@@ -152,7 +152,7 @@ async def look_at_operations(world: World) -> None:
 async def look_as_an_administrator(world: World, key: str) -> None:
     """Everything there is a list of, and a dead letter."""
     own = {"authorization": f"Bearer {key}"}
-    async with httpx.AsyncClient(base_url=world.solo.url, headers=own) as http:
+    async with httpx.AsyncClient(base_url=world.solo.url, headers=own, timeout=60) as http:
         for path in ("admin/keys", "admin/tenants", "admin/topics", "models", "providers", "me"):
             world.see(path, (await http.get(f"/v1/{path}")).content)
         letters = await http.get("/v1/admin/dlq")
@@ -164,7 +164,7 @@ async def look_as_an_administrator(world: World, key: str) -> None:
 
 async def ask_wrongly(world: World, keys: list[str]) -> None:
     """Requests that go wrong with a secret in them, as somebody may paste one."""
-    async with httpx.AsyncClient(base_url=world.solo.url) as http:
+    async with httpx.AsyncClient(base_url=world.solo.url, timeout=60) as http:
         for key in keys:
             own = {"authorization": f"Bearer {key}"}
             tenants = world.secrets["key of a tenant"]

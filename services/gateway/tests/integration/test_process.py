@@ -43,11 +43,11 @@ async def test_it_serves_until_sigterm_and_leaves_nothing_behind(tmp_path) -> No
             if not path.exists():
                 return None
             url = str(json.loads(path.read_text())["url"])
-            async with httpx.AsyncClient(base_url=url) as http:
+            async with httpx.AsyncClient(base_url=url, timeout=60) as http:
                 return url if (await http.get("/v1/workflows")).status_code == 200 else None
 
         url = await eventually(answers, timeout_s=60, what="the gateway to answer")
-        async with httpx.AsyncClient(base_url=url) as http:
+        async with httpx.AsyncClient(base_url=url, timeout=60) as http:
             response = await http.post("/v1/collaborations", json={"task": "x"})
             assert (response.status_code, response.json()["status"]) == (202, "queued")
     finally:

@@ -81,6 +81,7 @@ async def test_i2_concurrent_submits_with_one_key_make_one_collaboration(
     assert len(orchestrator.states) == 1
 
 
+@pytest.mark.usefixtures("unanswered")
 async def test_r15_without_an_orchestrator_the_request_is_queued_and_not_lost(
     http, stage, act
 ) -> None:
@@ -162,6 +163,7 @@ async def test_a_cost_without_a_known_price_is_null_and_never_zero(submit, http,
     assert body["models"][0]["cost_usd"] is None
 
 
+@pytest.mark.usefixtures("unanswered")
 async def test_the_trace_of_a_request_goes_on_in_its_record(http, stage) -> None:
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     for sent in (trace, "garbage"):
@@ -185,6 +187,7 @@ async def test_cancel_is_accepted_once_and_ends_the_collaboration(submit, http) 
     assert other.json()["code"] == "already_ending"
 
 
+@pytest.mark.usefixtures("unanswered")
 async def test_r15_a_cancel_that_nobody_answers_is_queued(http) -> None:
     path = "/v1/collaborations/018f0000-0000-7000-8000-000000000000/control"
     response = await http.post(path, json={"action": "cancel"})

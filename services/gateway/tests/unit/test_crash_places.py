@@ -31,7 +31,7 @@ async def test_r15_a_point_lies_between_the_effects_it_names(
     arm(point, home=tmp_path / "home", die=look)
     try:
         with serving("gateway"):
-            async with start(tmp_path) as gateway, httpx.AsyncClient() as http:
+            async with start(tmp_path) as gateway, httpx.AsyncClient(timeout=60) as http:
                 answer = await http.post(f"{gateway.url}/v1/collaborations", json=JOB)
     finally:
         disarm()

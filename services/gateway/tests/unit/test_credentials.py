@@ -35,8 +35,8 @@ def bearer(key: str) -> dict[str, str]:
 @pytest.fixture
 async def http(start, tmp_path):
     async with (
-        start(tmp_path, endpoints=ENDPOINTS, request_timeout_s=5) as gateway,
-        httpx.AsyncClient(base_url=gateway.url, timeout=10) as client,
+        start(tmp_path, endpoints=ENDPOINTS) as gateway,
+        httpx.AsyncClient(base_url=gateway.url, timeout=60) as client,
     ):
         yield client
 

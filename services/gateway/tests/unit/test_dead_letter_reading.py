@@ -56,6 +56,7 @@ async def test_letters_of_one_record_are_closed_together(http, stage):
     assert await ids(http, state="discarded") == [first, second]
 
 
+@pytest.mark.usefixtures("unanswered")
 async def test_what_is_not_known_about_a_collaboration_is_a_warning(http, stage):
     await stage.write(
         message_to_dlq((("dlq_id", b"i"),)),
@@ -67,6 +68,7 @@ async def test_what_is_not_known_about_a_collaboration_is_a_warning(http, stage)
     assert await ids(http, tenant="acme") == [f"{DLQ}:0:1"]
 
 
+@pytest.mark.usefixtures("unanswered")
 async def test_a_record_that_the_log_refuses_stays_a_letter(http, stage):
     largest = Registry.load(topics_dir()).spec(AGENT_TASKS).max_record_bytes
     await stage.write(Message(DLQ, b"local:c1:a", b"x" * largest, (("dlq_id", b"i"),)))
@@ -80,7 +82,7 @@ async def test_every_gateway_tells_the_same(http, start, stage, tmp_path):
     await stage.write(*(message_to_dlq((("dlq_id", b"%d" % n),)) for n in range(2)))
     first, second = await ids(http)
     async with (
-        start(tmp_path / "other", request_timeout_s=0.3, member="gateway-1") as gateway,
+        start(tmp_path / "other", member="gateway-1") as gateway,
         httpx.AsyncClient(base_url=gateway.url, timeout=60) as other,
     ):
         assert await ids(other, state="open") == [first, second]
@@ -139,7 +141,7 @@ async def test_who_cannot_be_told_that_it_was_done_is_told_where_to_look(
 ):
     await stage.write(message_to_dlq((("dlq_id", b"i"),)))
     async with (
-        start(tmp_path, request_timeout_s=0.3) as gateway,
+        start(tmp_path, request_timeout_s=1) as gateway,
         httpx.AsyncClient(base_url=gateway.url, timeout=60) as client,
     ):
         never = asyncio.Event()

@@ -64,7 +64,7 @@ async def test_a_changed_file_is_a_new_version_and_a_deleted_one_stays(
     (files / "workflows" / "answer.yaml").unlink()
     async with (
         start(tmp_path, definitions=files) as gateway,
-        httpx.AsyncClient(base_url=gateway.url) as http,
+        httpx.AsyncClient(base_url=gateway.url, timeout=60) as http,
     ):
         names = [row["name"] for row in (await http.get("/v1/workflows")).json()["data"]]
         assert names == ["answer", "code"]

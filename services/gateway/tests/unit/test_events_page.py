@@ -86,7 +86,7 @@ async def test_the_same_on_a_gateway_that_has_nothing_in_its_ring(
     path = f"/v1/collaborations/{ident}/events"
     async with (
         start(tmp_path / "other") as other,
-        httpx.AsyncClient(base_url=other.url) as elsewhere,
+        httpx.AsyncClient(base_url=other.url, timeout=60) as elsewhere,
     ):
         assert (await elsewhere.get(path)).json() == (await http.get(path)).json()
 

@@ -47,7 +47,7 @@ async def fanning(log, **more):
         "client_buffer_bytes": 1_000_000,
         "replay_readers": 2,
         "heartbeat_s": 60,
-        "request_timeout_s": 5,
+        "request_timeout_s": 60,
         "metrics": Metrics(CollectorRegistry()),
     }
     hub = StreamHub(log, **(options | more))

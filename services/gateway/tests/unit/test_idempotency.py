@@ -105,6 +105,7 @@ def lost_replies(monkeypatch):
     return heal
 
 
+@pytest.mark.usefixtures("unanswered")
 async def test_r15_a_lost_reply_is_202_queued_and_the_stream_finds_its_start_by_itself(
     http, orchestrator, lost_replies
 ) -> None:
@@ -130,6 +131,7 @@ async def _first(lines, start: str) -> str:
     raise AssertionError(start)
 
 
+@pytest.mark.usefixtures("unanswered")
 async def test_r15_a_late_reply_changes_nothing_that_was_said(
     http, gateway, orchestrator, lost_replies
 ) -> None:
@@ -140,6 +142,7 @@ async def test_r15_a_late_reply_changes_nothing_that_was_said(
     assert (await post(http, JOB)).json()["id"] == said["id"]
 
 
+@pytest.mark.usefixtures("unanswered")
 async def test_r15_without_an_orchestrator_a_retry_finds_the_same_collaboration(
     http, stage, act
 ) -> None:
@@ -162,6 +165,7 @@ async def test_r15_without_an_orchestrator_a_retry_finds_the_same_collaboration(
         assert len(acting.states) == 1
 
 
+@pytest.mark.usefixtures("unanswered")
 @pytest.mark.parametrize("written", [True, False], ids=["written", "not written"])
 async def test_r15_an_append_that_is_not_acked_is_503_and_the_retry_finds_either_outcome(
     http, orchestrator, stage, monkeypatch, *, written: bool
@@ -199,14 +203,17 @@ async def test_r15_a_retry_after_the_catalog_changed_is_a_duplicate(
     changed = tmp_path / "definitions"
     for kind in ("workflows", "agents", "prompts", "models"):
         shutil.copytree(checkout_root() / kind, changed / kind)
-    async with start(tmp_path) as gateway, httpx.AsyncClient(base_url=gateway.url) as http:
+    async with (
+        start(tmp_path) as gateway,
+        httpx.AsyncClient(base_url=gateway.url, timeout=60) as http,
+    ):
         before = await post(http, JOB)
         assert before.status_code == 202
     prompt = changed / "prompts" / "coder.yaml"
     prompt.write_text(prompt.read_text() + "\n  Be brief.\n")
     async with (
         start(tmp_path, definitions=changed) as gateway,
-        httpx.AsyncClient(base_url=gateway.url) as http,
+        httpx.AsyncClient(base_url=gateway.url, timeout=60) as http,
     ):
         after = await post(http, JOB)
         assert after.status_code == 202

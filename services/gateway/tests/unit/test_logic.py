@@ -30,7 +30,7 @@ async def older(start, tmp_path, monkeypatch) -> None:
 @pytest.fixture
 async def upgraded(older, newer, start, tmp_path):
     async with (
-        start(tmp_path, request_timeout_s=0.3) as gateway,
+        start(tmp_path, request_timeout_s=2.5) as gateway,
         httpx.AsyncClient(base_url=gateway.url, timeout=60) as client,
     ):
         yield client
@@ -78,7 +78,10 @@ async def test_r9_the_active_version_again_writes_nothing(upgraded, stage) -> No
 async def test_r9_a_fresh_system_starts_at_the_newest_version(
     newer, start, tmp_path, stage
 ) -> None:
-    async with start(tmp_path) as first, httpx.AsyncClient(base_url=first.url) as http:
+    async with (
+        start(tmp_path, request_timeout_s=2.5) as first,
+        httpx.AsyncClient(base_url=first.url, timeout=60) as http,
+    ):
         assert (await http.get(PATH)).json() == {"active": 3, "known": 3}
         assert await stamped(http, stage) == 3
 
@@ -86,9 +89,15 @@ async def test_r9_a_fresh_system_starts_at_the_newest_version(
 async def test_r9_the_version_is_kept_by_the_log_and_by_gateways_that_start_later(
     older, newer, start, tmp_path
 ) -> None:
-    async with start(tmp_path) as first, httpx.AsyncClient(base_url=first.url) as http:
+    async with (
+        start(tmp_path, request_timeout_s=2.5) as first,
+        httpx.AsyncClient(base_url=first.url, timeout=60) as http,
+    ):
         assert (await http.put(PATH, json={"version": 2})).status_code == 200
-    async with start(tmp_path) as second, httpx.AsyncClient(base_url=second.url) as http:
+    async with (
+        start(tmp_path) as second,
+        httpx.AsyncClient(base_url=second.url, timeout=60) as http,
+    ):
         assert (await http.get(PATH)).json() == {"active": 2, "known": 3}
 
 

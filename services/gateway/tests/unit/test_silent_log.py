@@ -14,7 +14,7 @@ from facilitair_testing.bounded import at_most
 from facilitair_testing.eventually import eventually
 
 JOB = {"task": "Do it."}
-LIMIT_S = 0.2
+LIMIT_S = 1.0
 
 
 class Moody:
@@ -70,17 +70,23 @@ async def http(start, tmp_path, log):
         log.mood = "answers"
 
 
+async def taken(http) -> httpx.Response:
+    """The answer to a request once it is taken: the limit is short for a machine that is busy."""
+
+    async def asked() -> httpx.Response | None:
+        answer = await http.post("/v1/collaborations", json=JOB)
+        return answer if answer.status_code == 202 else None
+
+    return await eventually(asked, what="a request that is taken")
+
+
 @pytest.mark.parametrize("mood", ["hangs", "fails"])
 async def test_what_needs_the_log_is_503_in_time_and_works_again(
     http, log, orchestrator, mood, monkeypatch
 ):
     monkeypatch.setattr(topic_admin, "STATUSES_S", LIMIT_S)
     monkeypatch.setattr(topic_admin, "APPLY_S", LIMIT_S)
-    events = (
-        (await http.post("/v1/collaborations", json=JOB))
-        .json()["stream"]
-        .replace("/stream", "/events")
-    )
+    events = (await taken(http)).json()["stream"].replace("/stream", "/events")
     asks = [
         lambda: http.post("/v1/collaborations", json=JOB),
         lambda: http.get("/v1/admin/topics"),
@@ -95,7 +101,12 @@ async def test_what_needs_the_log_is_503_in_time_and_works_again(
         assert response.headers["retry-after"]
         assert "try again" in response.json()["detail"]
     log.mood = "answers"
-    assert [(await ask()).is_success for ask in asks] == [True] * len(asks)
+    for ask in asks:
+
+        async def works(ask=ask) -> bool:
+            return (await ask()).is_success
+
+        await eventually(works, what="an answer")
 
 
 @pytest.fixture
@@ -107,5 +118,4 @@ async def test_rings_outlive_a_log_that_is_away(_quick_expiry, http, log, orches
     log.mood, asked = "fails", log.asked
     await eventually(lambda: log.asked > asked + 3, what="the log asked again after its silence")
     log.mood = "answers"
-    response = await http.post("/v1/collaborations", json=JOB)
-    assert response.status_code == 202
+    await taken(http)

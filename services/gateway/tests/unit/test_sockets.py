@@ -254,7 +254,7 @@ async def test_too_many_subscriptions_close_with_4429(start, tmp_path, act) -> N
     async with (
         act(),
         start(tmp_path, sockets=SocketsGroup(max_subscriptions=2)) as gateway,
-        httpx.AsyncClient(base_url=gateway.url) as http,
+        httpx.AsyncClient(base_url=gateway.url, timeout=60) as http,
     ):
         idents = [
             (await http.post("/v1/collaborations", json={"task": "x"})).json()["id"]
@@ -304,6 +304,7 @@ async def test_s03_an_expired_cursor_closes_with_4410(
     assert (told["code"], code) == ("cursor_expired", 4410)
 
 
+@pytest.mark.usefixtures("unanswered")
 async def test_when_nobody_answers_it_closes_with_1013(gateway) -> None:
     async with socket(gateway.url, UNKNOWN) as connection:
         (told,), code = await messages_of(connection)
@@ -326,7 +327,7 @@ async def test_listed_pages_are_welcome(start, tmp_path, act) -> None:
     async with (
         act(),
         start(tmp_path, sockets=SocketsGroup(allowed_origins=(page,))) as gateway,
-        httpx.AsyncClient(base_url=gateway.url) as http,
+        httpx.AsyncClient(base_url=gateway.url, timeout=60) as http,
     ):
         ident = (await http.post("/v1/collaborations", json={"task": "x"})).json()["id"]
         async with socket(gateway.url, ident, origin=page) as connection:

@@ -97,7 +97,7 @@ async def test_r32_resume_and_late_join_on_another_gateway_that_has_nothing_in_i
     ident, frames = await ended(play, http)
     async with (
         start(tmp_path / "other") as other,
-        httpx.AsyncClient(base_url=other.url) as elsewhere,
+        httpx.AsyncClient(base_url=other.url, timeout=60) as elsewhere,
     ):
         assert await watch(elsewhere, ident) == frames
         for boundary in (1, 3, len(frames) - 1):
@@ -176,9 +176,9 @@ async def test_a_quiet_stream_gets_heartbeats_and_a_busy_one_does_not(
     start, tmp_path, act, stage
 ) -> None:
     async with (
-        start(tmp_path, stream={"heartbeat_s": 0.25}) as gateway,
+        start(tmp_path, stream={"heartbeat_s": 1}) as gateway,
         act(),
-        httpx.AsyncClient(base_url=gateway.url) as http,
+        httpx.AsyncClient(base_url=gateway.url, timeout=60) as http,
     ):
         ident = (await http.post("/v1/collaborations", json={"task": "x"})).json()["id"]
         async with watching(http, ident) as response:

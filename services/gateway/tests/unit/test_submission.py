@@ -9,10 +9,10 @@ from facilitair_events.definitions import Definition, Step
 from facilitair_events.envelope import instant
 from facilitair_events.replies import CallView, CollaborationView, RequestAnswered
 from facilitair_events.text import inline
+from facilitair_gateway.costs import cost_body
 from facilitair_gateway.errors import ConflictError, RequestFaultsError
 from facilitair_gateway.principal import Principal
 from facilitair_gateway.submission import Submission, body_digest, check_answer, requested
-from facilitair_gateway.views import cost_body
 from facilitair_runtime.artifacts import DirectoryArtifacts
 
 WHO = Principal(tenant="local", actor="me")
@@ -36,6 +36,7 @@ async def record(tmp_path, *, size: int):
         logic=3,
         stream_start=7,
         artifacts=DirectoryArtifacts(tmp_path),
+        policy={"reserve": "off"},
     )
 
 
@@ -95,10 +96,11 @@ def test_one_unknown_price_makes_the_sum_unknown_and_no_other() -> None:
     assert body["models"][0]["cost_usd"] is None
 
 
-async def test_the_limits_of_a_request_are_settings(start, tmp_path) -> None:
+async def test_the_limits_of_a_request_are_settings(start, tmp_path, act) -> None:
     async with (
-        start(tmp_path, max_task_bytes=10, max_body_bytes=1024, request_timeout_s=0.05) as gateway,
-        httpx.AsyncClient(base_url=gateway.url) as http,
+        act(),
+        start(tmp_path, max_task_bytes=10, max_body_bytes=1024) as gateway,
+        httpx.AsyncClient(base_url=gateway.url, timeout=60) as http,
     ):
 
         async def submit(size: int) -> tuple[int, str]:
