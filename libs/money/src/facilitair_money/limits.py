@@ -86,7 +86,7 @@ def fitting(
         for limit in hard:
             place = (id(limit), names[limit.scope])
             taken[place] = plus(taken.get(place, ZERO), usd)
-        granted.append(Part(agent=part.agent, usd=usd))
+        granted.append(part)
     return Grant(parts=tuple(granted))
 
 
