@@ -10,9 +10,6 @@ from tools.tracked import tracked_files
 
 RULES = frozenset(range(1, 38))
 WAITING = {
-    25: "accounts",
-    26: "accounts",
-    27: "accounts",
     29: "forks",
     30: "forks and what-if",
     33: "the OpenAI-compatible API, whose clients cannot retract text",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any, Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -16,15 +17,25 @@ from facilitair_testing.history import ClientLine, Frame, Terms, Violation
 from facilitair_testing.history.entries import Entry
 from facilitair_testing.history.index import Index
 from facilitair_testing.history.judging import CHECKS, Check, judged
-from facilitair_testing.scripted_run import TENANT
+from facilitair_testing.scripted_run import TENANT, ScriptedRun
 
-Spoil = Callable[[Doctor, Scene], None]
+Spoil = Callable[[Doctor, Any], None]
+
+
+class Spoilable(Protocol):
+    """A scene of a legal run."""
+
+    @property
+    def run(self) -> ScriptedRun:
+        """The run."""
+        ...
 
 
 class Doctored:
-    """Named ways to spoil a history, each with the one rule that it breaks."""
+    """Named ways to spoil the history of a scene, each with the one rule that it breaks."""
 
-    def __init__(self) -> None:
+    def __init__(self, scene: Callable[[], Spoilable] | None = None) -> None:
+        self._scene = scene or the_scene
         self.ways: dict[str, tuple[str, Spoil]] = {}
         self._indexes: dict[str, Index] = {}
 
@@ -40,9 +51,10 @@ class Doctored:
     def spoilt(self, name: str) -> Index:
         """The scene after it was spoilt, decoded once for all checks."""
         if name not in self._indexes:
-            doctor = Doctor(scene().run.history())
-            self.ways[name][1](doctor, scene())
-            terms = Terms(lease_ms=scene().run.lease_ms, healed_ms=0)
+            scene = self._scene()
+            doctor = Doctor(scene.run.history())
+            self.ways[name][1](doctor, scene)
+            terms = Terms(lease_ms=scene.run.lease_ms, healed_ms=0)
             self._indexes[name] = Index(doctor.history(), terms)
         return self._indexes[name]
 
@@ -63,6 +75,9 @@ class Doctored:
 def scene() -> Scene:
     """The one legal run that all of them spoil; nobody changes it."""
     return Scene()
+
+
+the_scene = scene
 
 
 def event(doctor: Doctor, kind: type[PublicEvent], ident: str, **wanted: object) -> Entry:  # noqa: PLR0917 - what, then of whom

@@ -6,7 +6,7 @@ record in between.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from facilitair_events.layout import topics_dir
 from facilitair_events.registry import Registry
 from facilitair_events.requests import CancelRequested, ReplyTo, TimerFired
 from facilitair_events.topics import (
+    ACCOUNT_REQUESTS,
     AGENT_TASKS,
     AGENT_TASKS_BATCH,
     COLLABORATION_INBOX,
@@ -34,8 +35,10 @@ from facilitair_messaging.errors import UnreadableRecordError
 from facilitair_messaging.messages import caused_by, message
 from facilitair_messaging.partitioning import partition_of
 from facilitair_messaging.ports import Message, Record, TopicPartition
+from facilitair_runtime.keyed_reducer import Reducer
 from facilitair_runtime.reducing.outputs import Outputs
 from facilitair_runtime.reducing.states import snapshot
+from facilitair_testing.history.account_replaying import ACCOUNTS
 from facilitair_testing.history.replaying import REDUCER, Fold
 from facilitair_testing.history.types import ClientLine, History, ProviderLine
 from facilitair_testing.inbox import requested
@@ -45,6 +48,12 @@ STEP: Final = 10
 
 TENANT: Final = "local"
 START_MS: Final = 1_700_000_000_000
+
+
+_REDUCERS: Final[Mapping[str, Reducer[Any]]] = {
+    COLLABORATION_INBOX: REDUCER,
+    ACCOUNT_REQUESTS: ACCOUNTS,
+}
 
 
 class Task(Struct, frozen=True):
@@ -58,10 +67,10 @@ class Task(Struct, frozen=True):
 
 
 class ScriptedRun:
-    """One log with its journals, and the orchestrator on it.
+    """One log with its journals, and the orchestrator and the accounts on it.
 
-    ``decide`` handles what is new in the inbox; nothing else happens by itself. The clock goes on
-    by a millisecond with each batch of records that is acked.
+    ``decide`` handles what is new in their inboxes; nothing else happens by itself. The clock goes
+    on by a millisecond with each batch of records that is acked.
     """
 
     def __init__(self, *, lease_ms: int = 3_000) -> None:
@@ -209,21 +218,22 @@ class ScriptedRun:
         return [] if held is None else [timer.name for timer in held.state.timers]
 
     def decide(self) -> None:
-        """Handle everything that is new in the inbox, snapshot and commit."""
+        """Handle everything that is new in the inboxes, snapshot and commit."""
         while any(self._decide_next(tp) for tp in list(self.log)):
             pass
 
     def _decide_next(self, tp: TopicPartition) -> bool:
-        if tp.topic != COLLABORATION_INBOX or self._decided.get(tp, 0) >= len(self.log[tp]):
+        reducer = _REDUCERS.get(tp.topic)
+        if reducer is None or self._decided.get(tp, 0) >= len(self.log[tp]):
             return False
         record = self.log[tp][self._decided.get(tp, 0)]
         self._decided[tp] = self._decided.get(tp, 0) + 1
         key = (record.key or b"").decode()
-        fold = self.folds.setdefault(key, Fold(key, blobs={}, limits=self.limits))
+        fold = self.folds.setdefault(key, Fold(key, blobs={}, limits=self.limits, reducer=reducer))
         outcome = fold.take(record)
         letters = []
         if outcome.error is not None:
-            letters.append(_letter(record, outcome.error, service="orchestrator"))
+            letters.append(_letter(record, outcome.error, service=reducer.service))
         self._last = outcome.outputs
         self.append([*outcome.outputs.first, *letters])
         for written in self.append(outcome.outputs.second):
@@ -231,7 +241,7 @@ class ScriptedRun:
                 self._hand_out(written)
         held = fold.standing.held
         if outcome.effect == "applied" and held is not None:
-            self.append([snapshot(REDUCER, held, key=key)])
+            self.append([snapshot(reducer, held, key=key)])
         if fold.standing.parked is None:
             self.committed[tp] = record.offset + 1
         return True

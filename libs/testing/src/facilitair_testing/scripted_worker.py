@@ -23,11 +23,15 @@ from facilitair_testing.scripted_run import STEP, TENANT, ScriptedRun, Task
 
 
 class ScriptedWorker:
-    """One incarnation of a worker."""
+    """One incarnation of a worker.
 
-    def __init__(self, run: ScriptedRun, name: str = "w1") -> None:
+    ``bills`` is what a call costs whose provider writes down what it bills; without, it does not.
+    """
+
+    def __init__(self, run: ScriptedRun, name: str = "w1", *, bills: Decimal | None = None) -> None:
         self.run = run
         self.name = name
+        self._bills = bills
 
     def answer(
         self,
@@ -40,6 +44,7 @@ class ScriptedWorker:
         """The model answers as declared; ``output`` is the result where it is not the answer."""
         text = "".join(texts)
         nonce = self.begin(task, *texts)
+        self.billed(task)
         call = self.called(task, output=inline(text), request_digest=digest)
         attempt = AttemptReported(
             path=task.data.path, attempt=task.data.attempt, outcome="completed",
@@ -121,6 +126,7 @@ class ScriptedWorker:
     def wake(self, task: Task, *texts: str, nonce: str) -> None:
         """It was only stopped: it writes on, all of ``texts`` by now, and reports what it cost."""
         self.write(task, *texts)
+        self.billed(task)
         text = inline("".join(texts))
         attempt = AttemptReported(
             path=task.data.path, attempt=task.data.attempt, outcome="completed", output=text
@@ -131,6 +137,7 @@ class ScriptedWorker:
     def lose_result(self, task: Task, *texts: str, digest: str, watcher: "ScriptedWorker") -> None:
         """It dies between the report of its call and that of its attempt."""
         self.begin(task, *texts)
+        self.billed(task)
         output = inline("".join(texts))
         self.report(task, [self.called(task, output=output, request_digest=digest)])
         self.declare(task, watcher=watcher)
@@ -180,12 +187,19 @@ class ScriptedWorker:
     def ask(self, task: Task) -> None:
         """The request reaches the provider."""
         self.run.now_ms += 1
-        self.run.provider.append(
-            ProviderLine(
-                at_ms=self.run.now_ms, call_id=self.call_id(task), tenant=TENANT, model="m",
-                prompt_sha256="p", outcome="started",
-            )
-        )  # fmt: skip
+        self._journal(task, outcome="started")
+
+    def billed(self, task: Task) -> None:
+        """The provider answers whole and writes down what it bills, if it does such a thing."""
+        if self._bills is not None:
+            self._journal(task, outcome="completed", input_tokens=1, output_tokens=1)
+
+    def _journal(self, task: Task, **more: Any) -> None:
+        line: dict[str, Any] = {
+            "at_ms": self.run.now_ms, "call_id": self.call_id(task), "tenant": TENANT,
+            "model": "m", "prompt_sha256": "p",
+        }  # fmt: skip
+        self.run.provider.append(ProviderLine(**(line | more)))
 
     def open(self, task: Task) -> None:
         """Announce the attempt on the stream."""
@@ -216,7 +230,8 @@ class ScriptedWorker:
         fields: dict[str, Any] = {
             "call_id": self.call_id(task), "path": task.data.path, "attempt": task.data.attempt,
             "index": 0, "outcome": "completed", "model": "m", "finish_reason": "stop",
-            "usage": Usage(input_tokens=1, output_tokens=1), "cost_usd": Decimal("0.01"),
+            "usage": Usage(input_tokens=1, output_tokens=1),
+            "cost_usd": self._bills or Decimal("0.01"),
         }  # fmt: skip
         return CallReported(**(fields | more))
 

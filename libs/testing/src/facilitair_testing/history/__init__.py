@@ -19,7 +19,10 @@ A history does not show everything. Not judged, because it leaves no trace or no
 - anything that retention or compaction has removed: a history has to reach back to its beginning;
 - how long anything took (the second half of I13), but for ends after their deadline (I3) where it
   is known when the last fault was over, see ``Terms``: faults take the time they take;
-- what a token cost, and whether a call that broke off was counted rightly: see ``money``.
+- whether a call that broke off was counted rightly, see ``money``; what was set aside for it has to
+  cover what its provider bills, see ``entries_of_calls``;
+- whether all calls of a tenant are in its books where requests of its account were dead-lettered:
+  what was in them is for an operator to say again.
 
 A repeat of equal bytes is legal everywhere: delivery is at least once (docs/decisions/0002). That
 holds for a dead letter with the same ``dlq_id`` too.

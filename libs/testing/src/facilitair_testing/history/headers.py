@@ -7,11 +7,15 @@ into a topic that nobody consumes in a group has to leave it out of the history.
 from collections.abc import Iterator
 from typing import Final
 
+from facilitair_events.books import AccountEvent
 from facilitair_events.collaboration import PublicEvent
 from facilitair_events.envelope import header
 from facilitair_events.registry import DLQ_SUFFIX
 from facilitair_events.stream import AttemptReset, AttemptStarted, Token
 from facilitair_events.topics import (
+    ACCOUNT_EVENTS,
+    ACCOUNT_REQUESTS,
+    ACCOUNT_STATE,
     CATALOG,
     COLLABORATION_INBOX,
     COLLABORATION_STREAM,
@@ -25,6 +29,9 @@ from facilitair_testing.history.types import Violation
 
 _NOT_OF_COLLABORATIONS: Final = frozenset({CATALOG, CREDENTIALS, TENANTS})
 """Their keys have the form of a collaboration's, and name a tenant, a key or a version."""
+
+_OF_ACCOUNTS: Final = frozenset({ACCOUNT_EVENTS, ACCOUNT_REQUESTS, ACCOUNT_STATE})
+"""Their keys are tenants."""
 
 _TOKEN: Final = ["ce_type", "step", "attempt", "index"]
 
@@ -45,9 +52,9 @@ def r31_headers_say_what_is_needed(index: Index) -> Iterator[Violation]:
 
 
 def _judged_elsewhere(entry: Entry) -> bool:
-    """Tombstones; and what a collaboration cannot read is told by what became of it (I13)."""
+    """Tombstones; and what a reducer cannot read is told by what became of it (I13)."""
     return entry.record.value is None or (
-        entry.data is None and entry.record.topic == COLLABORATION_INBOX
+        entry.data is None and entry.record.topic in {ACCOUNT_REQUESTS, COLLABORATION_INBOX}
     )
 
 
@@ -59,9 +66,11 @@ def _fault(entry: Entry) -> str | None:
     envelope = entry.envelope
     if envelope is None:
         return "it has no envelope"
-    seq = entry.data.seq if isinstance(entry.data, PublicEvent) else None
+    seq = entry.data.seq if isinstance(entry.data, PublicEvent | AccountEvent) else None
     if envelope.seq != seq:
         return f"its header seq is {envelope.seq}, its value says {seq}"
+    if entry.record.topic in _OF_ACCOUNTS and envelope.tenant != entry.key:
+        return f"its headers name {envelope.tenant}, its key the account of {entry.key}"
     key = collaboration_of(entry.key)
     if key is not None and entry.record.topic not in _NOT_OF_COLLABORATIONS:
         tenant, collaboration = tenant_and_id(key)

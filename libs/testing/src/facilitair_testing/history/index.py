@@ -20,6 +20,7 @@ from facilitair_events.topics import (
 )
 from facilitair_events.types import TERMINAL_KINDS
 from facilitair_events.work import RunAttempt
+from facilitair_testing.history.books import Books
 from facilitair_testing.history.entries import (
     AttemptId,
     Entry,
@@ -69,6 +70,7 @@ class Index:
         self.tasks: Final = grouped(self._tasks())
         self.ledger: Final = LedgerView(self.topics.get(LLM_CALLS, []), lease_ms=terms.lease_ms)
         self.requests: Final = _requests(history.provider)
+        self.books: Final = Books(self.topics, limits=history.limits)
         self.letters: Final = [
             entry
             for topic, found in self.topics.items()

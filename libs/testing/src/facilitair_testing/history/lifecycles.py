@@ -2,7 +2,8 @@
 
 queued, then accepted or refused; accepted until one end. A step is scheduled, and each attempt is
 closed before the next is scheduled or the step is settled; a group counts its iterations.
-Pausing, forks and steps for humans have no events yet; who adds them extends this machine.
+While it is paused for want of money nothing is scheduled; nor is it after a refusal that ends it.
+Forks and steps for humans have no events yet; who adds them extends this machine.
 A request that cannot be read, or on which ``decide`` raises, fails without having been accepted.
 """
 
@@ -24,8 +25,12 @@ _REASONS: Final = {
     "fallback": "failed",
     "continue": "failed",
     "larger": "failed",
+    "funds": "failed",
 }
 """How the attempt before must have ended for a next one to have this reason."""
+
+_ANY_REASON: Final = "cheaper"
+"""Another model in place of whatever the step waited for."""
 
 
 class StepLife(Struct):
@@ -44,6 +49,7 @@ class Life:
     def __init__(self) -> None:
         self.status = "queued"
         self.failing = False
+        self.broke = False
         self.steps: dict[str, StepLife] = {}
 
     def go_on(self, event: ev.PublicEvent) -> str | None:
@@ -56,8 +62,11 @@ class Life:
         return _MOVES[type(event)](self, event)
 
     def _place_fault(self, event: ev.PublicEvent, path: str) -> str | None:
-        if self.status != "running":
+        paused = self.status == "paused" and not isinstance(event, ev.StepScheduled)
+        if self.status != "running" and not paused:
             return f"{path} moves while the collaboration is {self.status}"
+        if self.broke and isinstance(event, ev.StepScheduled):
+            return f"{path} is scheduled after money was refused for good"
         if self.failing and not isinstance(event, _CLOSING):
             return f"{path} moves after another step has failed"
         parts = path.split(".")
@@ -111,9 +120,32 @@ def _refused(life: Life, event: Any) -> str | None:
     return fault
 
 
+def _paused(life: Life, _: Any) -> str | None:
+    if life.status != "running":
+        return f"the collaboration is {life.status}"
+    life.status = "paused"
+    return None
+
+
+def _resumed(life: Life, _: Any) -> str | None:
+    if life.status != "paused":
+        return f"the collaboration is {life.status}"
+    life.status = "running"
+    return None
+
+
+def _budget_reserved(life: Life, _: Any) -> str | None:
+    return None if life.status == "running" else f"the collaboration is {life.status}"
+
+
+def _budget_refused(life: Life, event: ev.BudgetRefused) -> str | None:
+    life.broke = life.broke or event.policy == "finish"
+    return _budget_reserved(life, event)
+
+
 def _ended(life: Life, event: Any) -> str | None:
     may_be_queued = isinstance(event, ev.CollaborationFailed)
-    if life.status != "running" and not (may_be_queued and life.status == "queued"):
+    if life.status not in {"running", "paused"} and not (may_be_queued and life.status == "queued"):
         return f"the collaboration is {life.status}"
     life.status = "ended"
     if life.unclosed():
@@ -133,7 +165,7 @@ def _scheduled(life: Life, event: ev.StepScheduled) -> str | None:
         return f"attempt {event.attempt} of {event.step} follows attempt {step.attempt}"
     wanted = _REASONS.get(event.reason, "")
     retried = event.reason == "retry" and step.retry_at is None
-    if step.outcome != wanted or retried:
+    if (step.outcome != wanted or retried) and event.reason != _ANY_REASON:
         return f"attempt {event.attempt} is for {event.reason!r} after {step.outcome or 'nothing'}"
     step.attempt, step.outcome, step.retry_at = event.attempt, OPEN, None
     return None
@@ -199,6 +231,10 @@ _MOVES: Final[dict[type[ev.PublicEvent], Callable[[Life, Any], str | None]]] = {
     ev.CollaborationAccepted: _accepted,
     ev.CollaborationRefused: _refused,
     **dict.fromkeys(_ENDS, _ended),
+    ev.CollaborationPaused: _paused,
+    ev.CollaborationResumed: _resumed,
+    ev.BudgetReserved: _budget_reserved,
+    ev.BudgetRefused: _budget_refused,
     ev.StepScheduled: _scheduled,
     **dict.fromkeys(_OUTCOMES, _attempt_closed),
     ev.StepCompleted: _step_completed,

@@ -8,14 +8,16 @@ These rules compare whole histories, so they repeat whatever another rule found,
 
 from collections.abc import Iterator
 
+from facilitair_events.accounts import CallCharged, FundsRequested, FundsReturned
 from facilitair_events.envelope import header
 from facilitair_events.topics import (
+    ACCOUNT_REQUESTS,
     AGENT_TASKS,
     AGENT_TASKS_BATCH,
     COLLABORATION_EVENTS,
     WORKER_CONTROL,
 )
-from facilitair_events.work import RunAttempt
+from facilitair_events.work import RunAttempt, StopAttempts
 from facilitair_messaging.ports import Message, Record
 from facilitair_testing.history.entries import AttemptId, Entry, collaboration_of, violation
 from facilitair_testing.history.given_up import given_up_tasks
@@ -23,7 +25,9 @@ from facilitair_testing.history.index import Index
 from facilitair_testing.history.replaying import Expected
 from facilitair_testing.history.types import Violation
 
-_COMMANDS = (AGENT_TASKS, AGENT_TASKS_BATCH, WORKER_CONTROL)
+_COMMANDS = (AGENT_TASKS, AGENT_TASKS_BATCH, WORKER_CONTROL, ACCOUNT_REQUESTS)
+_OF_COLLABORATIONS = (RunAttempt, StopAttempts, FundsRequested, CallCharged, FundsReturned)
+"""What else is asked of an account comes from people."""
 
 
 def r07_commands_follow_their_events(index: Index) -> Iterator[Violation]:
@@ -39,7 +43,7 @@ def r07_commands_follow_their_events(index: Index) -> Iterator[Violation]:
         if event.kind == "step.scheduled"
     }
     for entry in _commands(index):
-        key = collaboration_of(entry.key) or entry.key
+        key = _owner(entry)
         late = [
             event
             for event in by_cause.get((key, entry.cause or ""), ())
@@ -59,7 +63,7 @@ def r07_commands_are_those_of_the_inbox(index: Index) -> Iterator[Violation]:
     written: dict[str, list[Entry]] = {}
     given_up = given_up_tasks(index).values()
     for entry in _commands(index):
-        written.setdefault(collaboration_of(entry.key) or entry.key, []).append(entry)
+        written.setdefault(_owner(entry), []).append(entry)
     for key in index.replays.keys() | written.keys():
         replay = index.replays.get(key)
         if replay is not None and not replay.whole:
@@ -72,6 +76,7 @@ def r07_commands_are_those_of_the_inbox(index: Index) -> Iterator[Violation]:
                 yield violation("R7", entry, key=key, text=text)
         there = {_bytes(entry.record) for entry in written.get(key, ())}
         spoilt = {(e.record.topic, e.record.key) for e in given_up if e.key.startswith(key)}
+        spoilt |= _spoilt_requests(index, key)
         for lost in (e for e in expected if _bytes(e.message) not in there):
             if (lost.message.topic, lost.message.key) in spoilt:
                 continue  # it was written, and what became of it is judged as I13
@@ -104,7 +109,29 @@ def i11_events_are_those_of_the_inbox(index: Index) -> Iterator[Violation]:
 
 
 def _commands(index: Index) -> list[Entry]:
-    return [e for topic in _COMMANDS for e in index.topics.get(topic, ()) if e.data is not None]
+    return [
+        entry
+        for topic in _COMMANDS
+        for entry in index.topics.get(topic, ())
+        if isinstance(entry.data, _OF_COLLABORATIONS)
+    ]
+
+
+def _owner(entry: Entry) -> str:
+    """The collaboration that a command is of; an account's key names its tenant alone."""
+    if entry.record.topic == ACCOUNT_REQUESTS:
+        return f"{entry.key}:{entry.data.collaboration}"
+    return collaboration_of(entry.key) or entry.key
+
+
+def _spoilt_requests(index: Index, key: str) -> set[tuple[str, bytes | None]]:
+    """The place of requests of a tenant that were spoiled on their way."""
+    entries = index.topics.get(ACCOUNT_REQUESTS, ())
+    return {
+        (e.record.topic, e.record.key)
+        for e in entries
+        if e.data is None and key.startswith(f"{e.key}:")
+    }
 
 
 def _must_be_there(index: Index, key: str, *, expected: Expected) -> bool:

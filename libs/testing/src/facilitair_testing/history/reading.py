@@ -8,13 +8,19 @@ from typing import Any, Final
 import msgspec
 
 from facilitair_events.registry import Registry
-from facilitair_events.topics import AGENT_TASKS, AGENT_TASKS_BATCH, COLLABORATION_INBOX
+from facilitair_events.topics import (
+    ACCOUNT_REQUESTS,
+    AGENT_TASKS,
+    AGENT_TASKS_BATCH,
+    COLLABORATION_INBOX,
+)
 from facilitair_messaging.ports import Log, Record, TopicPartition
 from facilitair_testing.history.types import NOTHING, ClientLine, History, ProviderLine
 
 _GROUPS: Final = {
     "orchestrator": {COLLABORATION_INBOX},
     "agent-worker": {AGENT_TASKS, AGENT_TASKS_BATCH},
+    "accounts": {ACCOUNT_REQUESTS},
 }
 _AT_ONCE: Final = 2_000
 _WAIT_S: Final = 1.0

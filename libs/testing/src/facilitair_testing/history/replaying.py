@@ -6,7 +6,7 @@ is an artifact that the history does not hold cannot be replayed, nor can one of
 
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from facilitair_events import topics
 from facilitair_events.definitions import Definition
 from facilitair_events.requests import CollaborationRequested
-from facilitair_events.state import CollaborationSnapshot, CollaborationState
+from facilitair_events.state import CollaborationSnapshot
 from facilitair_events.types import NAMES
 from facilitair_messaging.errors import PermanentError, UnreadableRecordError
 from facilitair_messaging.messages import Incoming, read
@@ -46,7 +46,7 @@ REDUCER: Final = Reducer(
 _NO_LIMITS: Final = dict.fromkeys(topics.TOPICS, sys.maxsize)
 _definition: Final = msgspec.json.Decoder(Definition)
 
-Held = KeyState[CollaborationState]
+Held = KeyState[Any]
 
 
 class DefinitionUnreadableError(PermanentError):
@@ -82,22 +82,29 @@ class Replay(Struct):
     rejected: list[Entry] = []
     whole: bool = True
 
-    def state_message(self, applied: int, *, key: str) -> Message | None:
+    def state_message(
+        self, applied: int, *, key: str, reducer: Reducer[Any] = REDUCER
+    ) -> Message | None:
         """The snapshot that covers ``applied``, if the key has a state there."""
         held = self.states.get(applied)
-        return None if held is None else snapshot(REDUCER, held, key=key)
+        return None if held is None else snapshot(reducer, held, key=key)
 
 
 class Fold:
     """Where one key stands after the records that were taken so far."""
 
     def __init__(
-        self, key: str, *, blobs: Mapping[str, bytes], limits: Mapping[str, int] | None = None
+        self,
+        key: str,
+        *,
+        blobs: Mapping[str, bytes],
+        limits: Mapping[str, int] | None = None,
+        reducer: Reducer[Any] = REDUCER,
     ) -> None:
-        self._decider: Decider[CollaborationState] = Decider(REDUCER, limits=limits or _NO_LIMITS)
+        self._decider: Decider[Any] = Decider(reducer, limits=limits or _NO_LIMITS)
         self._key = key
         self._blobs = blobs
-        self.standing: Standing[CollaborationState] = Standing()
+        self.standing: Standing[Any] = Standing()
 
     def take(self, record: Record) -> Outcome:
         """What follows from the next record, as the chassis decides it.
@@ -134,9 +141,10 @@ def replay(
     key: str,
     blobs: Mapping[str, bytes],
     limits: Mapping[str, int] | None = None,
+    reducer: Reducer[Any] = REDUCER,
 ) -> Replay:
     """Fold the records of one key, in the order of its partition."""
-    fold = Fold(key, blobs=blobs, limits=limits)
+    fold = Fold(key, blobs=blobs, limits=limits, reducer=reducer)
     found = Replay()
     for entry in entries:
         try:

@@ -71,7 +71,7 @@ class History(Struct, frozen=True, kw_only=True):
     """Everything a run left behind.
 
     ``records`` are in offset order per partition.
-    ``committed`` is what the groups of orchestrator and worker have committed.
+    ``committed`` is what the groups of orchestrator, worker and accounts have committed.
     ``blobs`` holds artifacts by their sha256; what refers to one that is not there is not judged by
     its content.
     ``limits`` is the largest record of each topic, which ends what would not fit (R8); None means
