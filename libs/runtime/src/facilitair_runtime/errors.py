@@ -96,6 +96,17 @@ class RebuildError(ReducerError):
         )
 
 
+class StateLostError(ReducerError):
+    """A key that never fails cannot be read any more: going on would forget what it held."""
+
+    def __init__(self, *, topic: str, key: str) -> None:
+        self.key = key
+        super().__init__(
+            f"no snapshot of {key} in {topic} can be read, and the records that led to it are"
+            f" gone; restore a snapshot of it from a backup of {topic}, then start again"
+        )
+
+
 class InvalidDecisionError(ServiceError):
     """``decide`` broke its contract; the key is parked (R13)."""
 

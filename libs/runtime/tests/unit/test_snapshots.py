@@ -11,7 +11,7 @@ from msgspec import structs
 from facilitair_events.codec import encode
 from facilitair_messaging.messages import read
 from facilitair_messaging.ports import Message, TopicPartition
-from facilitair_runtime.errors import PartitionCountError, SnapshotTooNewError
+from facilitair_runtime.errors import PartitionCountError, SnapshotTooNewError, StateLostError
 from facilitair_runtime.reducing.rebuild import Scan
 from facilitair_runtime.reducing.states import since, with_offset
 from facilitair_testing.eventually import eventually
@@ -242,6 +242,16 @@ async def test_r08_a_doubtful_key_whose_records_expired_fails_instead_of_forgett
         "its state cannot be read, and the records that led to it are gone"
     ]
     assert {e.envelope.subject for e in events if isinstance(e.data, ledger.Closed)} == {"a"}
+
+
+async def test_r08_a_doubtful_key_that_never_fails_stops_the_process(log):
+    reducer = ledger.reducer(skips_poison=True)
+    await histories.append(log, *ledger.puts(2, 3))
+    spoiled = SpoilingLog(log, _spoil_key("t:a"))
+    async with histories.running(histories.keyed(spoiled, reducer=reducer)):
+        await eventually(lambda: histories.settled(log))
+    with pytest.raises(StateLostError, match=r"snapshot of t:a in ledger-state .* backup"):
+        await histories.keyed(_Trimmed(log, 2), reducer=reducer).run(asyncio.Event())
 
 
 async def test_r09_a_snapshot_of_a_newer_form_stops_the_process(log):

@@ -11,7 +11,7 @@ from facilitair_events.errors import KeyFormatError
 from facilitair_events.requests import Parked
 from facilitair_messaging.errors import UnreadableRecordError
 from facilitair_messaging.ports import GroupConsumer, Log, Message, Producer, TopicPartition
-from facilitair_runtime.errors import ForeignSnapshotError
+from facilitair_runtime.errors import ForeignSnapshotError, StateLostError
 from facilitair_runtime.reducing.config import Reducer, S
 from facilitair_runtime.reducing.firsts import owned_by, parked_message
 from facilitair_runtime.reducing.partitions import Partition
@@ -51,7 +51,7 @@ class Takeover(Generic[S]):
 
         The committed offset is read before the end of the state topic. The other order would skip
         what an earlier owner handled, snapshotted and committed in between.
-        Raises RebuildError and what reading a snapshot raises; the process has to stop then.
+        Raises RebuildError, StateLostError and what reading a snapshot raises; the process has to stop then.
         """
         tp = partition.tp
         consumer.pause([tp])
@@ -127,11 +127,16 @@ class Takeover(Generic[S]):
         await send_surely(self._producer, lost, attempts=self._attempts, what="parked keys")
 
     def _give_up(self, partition: Partition[S], key: str) -> list[Message]:
-        """Park a key at the next record. One whose key names nobody has nobody who waits for it."""
+        """Park a key at the next record. One whose key names nobody has nobody who waits for it.
+
+        Raises StateLostError where keys do not fail: the process must not go on without it.
+        """
         try:
             tenant, subject = self._reducer.owner_of(key)
         except KeyFormatError:
             return []
+        if self._reducer.skips_poison:
+            raise StateLostError(topic=self._reducer.state_topic, key=key)
         held = partition.standing(key).held
         slot = partition.slot(key)
         slot.packed, slot.standing = None, Standing(held, parked=partition.position)
