@@ -9,6 +9,18 @@ from facilitair_messaging.ports import GroupConsumer, Partitions, Record, TopicP
 from facilitair_messaging.rejections import RejectionLimit, Rejections
 
 
+class TopicSlots:
+    """How many handlers run at once: ``count`` for all topics, and for each one ``apart``."""
+
+    def __init__(self, count: int, *, apart: Iterable[str] = ()) -> None:
+        self._shared = asyncio.Semaphore(count)
+        self._own = {topic: asyncio.Semaphore(count) for topic in apart}
+
+    def of(self, topic: str) -> asyncio.Semaphore:
+        """The slots that handlers of a topic take."""
+        return self._own.get(topic, self._shared)
+
+
 class HeldPartitions:
     """The work of every held partition. ``progressed`` is set whenever there may be more to commit.
 
@@ -20,7 +32,7 @@ class HeldPartitions:
         *,
         tasks: asyncio.TaskGroup,
         finish: Finish,
-        max_in_flight: int,
+        slots: TopicSlots,
         max_pending: int,
         drain_s: float,
         rejections: RejectionLimit,
@@ -29,7 +41,7 @@ class HeldPartitions:
         self.last_progress = time.monotonic()
         self._tasks = tasks
         self._finish = finish
-        self._slots = asyncio.Semaphore(max_in_flight)
+        self._slots = slots
         self._max_pending = max_pending
         self._drain_s = drain_s
         self._rejections = rejections
@@ -52,7 +64,7 @@ class HeldPartitions:
         for tp in partitions:
             self._works[tp] = PartitionWork(
                 tp,
-                slots=self._slots,
+                slots=self._slots.of(tp.topic),
                 rejections=Rejections(self._rejections),
                 finish=self._finish,
                 after=self._leaving.get(tp),

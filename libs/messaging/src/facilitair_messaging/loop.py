@@ -11,7 +11,7 @@ from msgspec import Struct
 from facilitair_messaging.commits import Commits
 from facilitair_messaging.dead_letters import DeadLetters
 from facilitair_messaging.handling import Clock, Handlers, Handling, OnRejected
-from facilitair_messaging.held import HeldPartitions
+from facilitair_messaging.held import HeldPartitions, TopicSlots
 from facilitair_messaging.ports import GroupConsumer, Log, Partitions, Record, TopicPartition
 from facilitair_messaging.rejections import RejectionLimit
 from facilitair_messaging.retry import RetryPolicy, at_least
@@ -33,13 +33,15 @@ class Membership(Struct, frozen=True, kw_only=True):
 class LoopSettings(Struct, frozen=True, kw_only=True):
     """The knobs of a consumer loop.
 
-    ``max_in_flight`` handlers run at once. A partition with ``max_pending`` records from its first
+    ``max_in_flight`` handlers run at once, and as many more for each topic that is ``apart``: a
+    flood of it does not hold up the others. A partition with ``max_pending`` records from its first
     unfinished one on is paused, and read on at half of that; one more poll may lie in memory.
     ``drain_s`` is how long running handlers may go on after a stop or a revoke.
     Offsets are committed at most every ``commit_interval_s``. Raises LoopSettingsError.
     """
 
     max_in_flight: int = 32
+    apart: frozenset[str] = frozenset()
     max_pending: int = 512
     max_records: int = 256
     wait_s: float = 1.0
@@ -153,7 +155,7 @@ class ConsumerLoop:
             held = self._held = HeldPartitions(
                 tasks=tasks,
                 finish=handling.finish,
-                max_in_flight=settings.max_in_flight,
+                slots=TopicSlots(settings.max_in_flight, apart=settings.apart),
                 max_pending=settings.max_pending,
                 drain_s=settings.drain_s,
                 rejections=settings.rejections,

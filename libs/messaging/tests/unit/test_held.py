@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from facilitair_messaging.held import HeldPartitions
+from facilitair_messaging.held import HeldPartitions, TopicSlots
 from facilitair_messaging.ports import Record, TopicPartition
 from facilitair_messaging.rejections import RejectionLimit
 from facilitair_testing.eventually import eventually
@@ -41,7 +41,7 @@ def held():
             partitions = HeldPartitions(
                 tasks=tasks,
                 finish=finish,
-                max_in_flight=100,
+                slots=TopicSlots(100),
                 max_pending=max_pending,
                 drain_s=5,
                 rejections=RejectionLimit(),

@@ -481,3 +481,27 @@ async def test_a_loop_without_records_is_ready_and_stops_at_once(running):
     """Whoever waited for the poll to end would be stopped by the limit of the test."""
     async with running(Gate(), settings=LoopSettings(wait_s=600)) as loop:
         await eventually(lambda: loop.ready)
+
+
+async def test_a_topic_that_is_apart_takes_no_slots_of_the_others(log, metrics, send, timer):
+    gate, stop = Gate(), asyncio.Event()
+    flood = [timer(f"w{n}", key=f"local:{n}", topic="wide") for n in range(20)]
+    await send(*flood)
+    loop = ConsumerLoop(
+        log=log,
+        membership=Membership(
+            service="worker", group="workers", member="m-0", topics=("inbox", "wide")
+        ),
+        handlers={TimerFired: gate},
+        metrics=metrics,
+        settings=msgspec.structs.replace(FAST, max_in_flight=2, apart=frozenset({"wide"})),
+    )
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(loop.run(stop))
+        await eventually(lambda: len(gate.begun) == 2)
+        await send(*(timer(f"i{n}", key=f"local:{n}") for n in range(3)))
+        await eventually(lambda: len(gate.begun) == 4)
+        assert {name[0] for name in gate.begun[2:]} == {"i"}
+        gate.open(*(f"w{n}" for n in range(20)), *(f"i{n}" for n in range(3)))
+        await eventually(lambda: len(gate.finished) == 23)
+        stop.set()

@@ -16,6 +16,7 @@ from facilitair_agent_worker.breaker import BreakerRules, Pass
 from facilitair_agent_worker.errors import AttemptFaultError
 from facilitair_agent_worker.estimates import Estimates
 from facilitair_agent_worker.gates import Ended, Gate, Place
+from facilitair_agent_worker.slots import Slots
 from facilitair_events.definitions import Model, RateLimits
 from facilitair_events.requests import Fault
 from facilitair_llm.calls import ChatRequest
@@ -100,7 +101,7 @@ class Admission:
         self._gates: OrderedDict[tuple[str, str, str], Gate] = OrderedDict()
         self._waiting = 0
 
-    async def admit(self, asked: Asked, *, slots: asyncio.Semaphore) -> Permit:
+    async def admit(self, asked: Asked, *, slots: Slots) -> Permit:
         """Wait shortly where that helps, and return with one of ``slots`` taken.
 
         Raises AttemptFaultError, without a slot, when the call may not be made soon.
@@ -118,9 +119,7 @@ class Admission:
             raise
         return Permit(asked=asked, gate=gate, place=place, leave=leave)
 
-    async def _leave(
-        self, asked: Asked, gate: Gate, *, wait_s: float, slots: asyncio.Semaphore
-    ) -> Pass:
+    async def _leave(self, asked: Asked, gate: Gate, *, wait_s: float, slots: Slots) -> Pass:
         """Wait for the turn, for a slot, and for a pause that began meanwhile."""
         until_s = self._clock_s() + self._rules.wait_s
         while True:

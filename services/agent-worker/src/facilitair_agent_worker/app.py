@@ -119,6 +119,7 @@ async def build_app(
                 calls_in_flight=settings.calls_in_flight,
                 max_output_bytes=settings.max_output_bytes,
                 use_s=settings.lease.use_s,
+                batch_share=settings.batch_share,
             ),
             drain_s=settings.process.deadline_s(),
             health=settings.health,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from functools import partial
 
 import structlog
@@ -16,6 +17,8 @@ from facilitair_agent_worker.ledger import AttemptKey
 from facilitair_agent_worker.openings import opening
 from facilitair_agent_worker.outcomes import attempt_report, call_report, voided
 from facilitair_agent_worker.prompts import Prepared, prepare
+from facilitair_agent_worker.reservations import check_reservation
+from facilitair_agent_worker.slots import CallSlots
 from facilitair_events.envelope import Envelope
 from facilitair_events.keys import split_task_key
 from facilitair_events.requests import AttemptReported, Fault
@@ -38,7 +41,7 @@ class Attempts:
         self._tools = tools
         self._limits = limits
         self._group = group
-        self._slots = asyncio.Semaphore(limits.calls_in_flight)
+        self._slots = CallSlots(limit=limits.calls_in_flight, batch_share=limits.batch_share)
         self._held: set[AttemptKey] = set()
         self._starting: dict[AttemptKey, asyncio.Event] = {}
         self._calls: set[asyncio.Task[None]] = set()
@@ -104,6 +107,9 @@ class Attempts:
             if prepared.finished is not None:
                 await self._reuse(job, prepared, finished=prepared.finished)
                 return False
+            check_reservation(
+                job.task, prepared, estimates=self._tools.estimates, at_ms=self._tools.wall_ms()
+            )
             permit = await self._tools.admission.admit(
                 Asked.of(
                     prepared.request,
@@ -111,10 +117,12 @@ class Attempts:
                     tenant=job.cause.tenant,
                     estimates=self._tools.estimates,
                 ),
-                slots=self._slots,
+                slots=self._slots.of(job.task.priority),
             )
         except AttemptFaultError as error:
-            return await self._decline(job.key, cause=job.cause, fault=error.fault)
+            return await self._decline(
+                job.key, cause=job.cause, fault=error.fault, needed_usd=error.needed_usd
+            )
         return await self._claim(job, prepared, model=model, permit=permit)
 
     def _model(self, prepared: Prepared) -> ChatModel:
@@ -136,7 +144,7 @@ class Attempts:
         finally:
             if claim is None:
                 self._tools.admission.unused(permit)
-                self._slots.release()
+                self._slots.of(job.task.priority).release()
         if claim is None:
             return False
         self._due[job.key] = self._tools.clock_s() + job.task.timeout_s
@@ -166,7 +174,7 @@ class Attempts:
             ):
                 await self._call(job, prepared, claim=claim, model=model, permit=permit)
         finally:
-            self._slots.release()
+            self._slots.of(job.task.priority).release()
             self._held.discard(job.key)
             self._due.pop(job.key, None)
 
@@ -242,7 +250,14 @@ class Attempts:
         report = await attempt_report(tools, job, text=text, fault=None)
         await tools.reports.send(job.key.task, [report], cause=job.cause)
 
-    async def _decline(self, key: AttemptKey, *, cause: Envelope, fault: Fault) -> bool:
+    async def _decline(
+        self,
+        key: AttemptKey,
+        *,
+        cause: Envelope,
+        fault: Fault,
+        needed_usd: Decimal | None = None,
+    ) -> bool:
         """Claim, void and answer what this process cannot call (R24); nothing goes on then.
 
         Another one might: without the claim it could take the task again before its offset is
@@ -254,12 +269,21 @@ class Attempts:
             return False
         with self._tools.silence.holding(claim):
             await claims.void(claim)
-            await self._refuse(key, cause=cause, fault=fault)
+            await self._refuse(key, cause=cause, fault=fault, needed_usd=needed_usd)
             await claims.done(claim, outcome="void", last=True)
         return False
 
-    async def _refuse(self, key: AttemptKey, *, cause: Envelope, fault: Fault) -> None:
+    async def _refuse(
+        self,
+        key: AttemptKey,
+        *,
+        cause: Envelope,
+        fault: Fault,
+        needed_usd: Decimal | None = None,
+    ) -> None:
         """Answer a task that is never called, at cost 0."""
         _, _, path = split_task_key(key.task)
-        report = AttemptReported(path=path, attempt=key.attempt, outcome="failed", fault=fault)
+        report = AttemptReported(
+            path=path, attempt=key.attempt, outcome="failed", fault=fault, needed_usd=needed_usd
+        )
         await self._tools.reports.send(key.task, [report], cause=cause)

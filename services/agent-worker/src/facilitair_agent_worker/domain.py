@@ -15,6 +15,7 @@ from facilitair_events.work import RunAttempt
 from facilitair_llm.calls import ChatMessage, ChatRequest, FinishReason
 from facilitair_llm.continuing import GO_ON
 from facilitair_llm.errors import ProviderError
+from facilitair_workflows.bounds import OUTPUT_TOKENS
 from facilitair_workflows.errors import PatternError
 from facilitair_workflows.patterns import matches
 
@@ -76,8 +77,11 @@ def _output_limit(task: RunAttempt, model: Model) -> int | None:
 
     Without one the provider is told none: it counts the whole limit against a minute's tokens, so
     the longest answer of a model would keep most accounts from asking at all.
+    An answer that was paid for in advance has a limit always: it must not cost more than that.
     """
     asked = task.max_output_tokens or task.agent.max_output_tokens
+    if asked is None and task.reserved_usd is not None and model.max_output_tokens is None:
+        return OUTPUT_TOKENS
     if asked is None or model.max_output_tokens is None:
         return asked
     return min(asked, model.max_output_tokens)

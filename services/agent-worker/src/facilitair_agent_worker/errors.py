@@ -1,5 +1,7 @@
 """What this service raises."""
 
+from decimal import Decimal
+
 from facilitair_events.requests import Fault
 from facilitair_llm.errors import ProviderError
 from facilitair_messaging.errors import PermanentError
@@ -10,10 +12,14 @@ class WorkerError(Exception):
 
 
 class AttemptFaultError(WorkerError):
-    """An attempt cannot go on; ``fault`` is what its report says."""
+    """An attempt cannot go on; ``fault`` is what its report says.
 
-    def __init__(self, *, fault: Fault) -> None:
+    ``needed_usd`` is what its call may cost, where that is more than was set aside.
+    """
+
+    def __init__(self, *, fault: Fault, needed_usd: Decimal | None = None) -> None:
         self.fault = fault
+        self.needed_usd = needed_usd
         super().__init__(f"{fault.code}: {fault.message}")
 
 

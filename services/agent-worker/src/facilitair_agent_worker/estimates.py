@@ -1,12 +1,15 @@
 """How many tokens a request will use, before anybody counted them."""
 
+import math
 from typing import Final
+
+import msgspec
 
 from facilitair_events.definitions import Model
 from facilitair_events.requests import Usage
 from facilitair_llm.calls import ChatRequest
 from facilitair_llm.token_calibration import Calibration, learn
-from facilitair_llm.token_counting import estimate_tokens
+from facilitair_llm.token_counting import BYTES_ERROR, estimate_tokens
 from facilitair_observability import names
 from facilitair_observability.metrics import Metrics
 
@@ -27,6 +30,16 @@ class Estimates:
         """
         factor = self._calibration.of(_name(model)).factor
         return round(_prompt(request) * factor) + (request.max_output_tokens or _USUAL_ANSWER)
+
+    def most_input(self, request: ChatRequest, *, model: Model) -> int:
+        """As many tokens as a provider can count of the prompt, and no more than it reads."""
+        factor = self._calibration.of(_name(model)).factor
+        counted = _prompt(request)
+        if request.response_schema is not None:
+            schema = msgspec.json.encode(request.response_schema).decode()
+            counted += estimate_tokens(schema).tokens
+        most = math.ceil(counted * factor * (1 + BYTES_ERROR))
+        return most if model.context_window is None else min(most, model.context_window)
 
     def learn(
         self, request: ChatRequest, *, model: Model, usage: Usage | None, metrics: Metrics

@@ -10,6 +10,7 @@ from facilitair_agent_worker.estimates import Estimates
 from facilitair_agent_worker.ledger import AttemptKey, Ledger
 from facilitair_agent_worker.reports import Reports
 from facilitair_agent_worker.silence import Silence
+from facilitair_agent_worker.slots import BATCH_SHARE
 from facilitair_agent_worker.stops import Stops
 from facilitair_agent_worker.tokens import AttemptStream, TokenWriter
 from facilitair_events.envelope import Envelope
@@ -22,11 +23,15 @@ from facilitair_runtime.artifacts import ArtifactStore
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """What bounds a worker. A claim older than ``use_s`` is not used any more (R19)."""
+    """What bounds a worker. A claim older than ``use_s`` is not used any more (R19).
+
+    ``batch_share`` is the part of the calls that is for batch ones while others wait too.
+    """
 
     calls_in_flight: int
     max_output_bytes: int
     use_s: float
+    batch_share: float = BATCH_SHARE
 
 
 class Tools(Struct, frozen=True, kw_only=True):

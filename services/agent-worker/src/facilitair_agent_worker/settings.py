@@ -10,6 +10,7 @@ from facilitair_agent_worker.admission import AdmissionRules
 from facilitair_agent_worker.admission_settings import BreakerGroup, RatesGroup, admission_rules
 from facilitair_agent_worker.errors import RenewalTooRareError, WaitTooLongError
 from facilitair_agent_worker.lease import Lease
+from facilitair_agent_worker.slots import BATCH_SHARE
 from facilitair_llm.framing import MAX_EVENT_BYTES
 from facilitair_llm.http_stream import ResponseLimits
 from facilitair_llm.network import NetworkRules
@@ -83,6 +84,10 @@ class AgentWorkerSettings(BaseSettings):
     member: str = Field("agent-worker-0", description="Static name in the consumer group.")
     calls_in_flight: Annotated[int, Field(ge=1)] = Field(
         64, description="Model calls that this process makes at once."
+    )
+    batch_share: Annotated[float, Field(gt=0, lt=1)] = Field(
+        BATCH_SHARE,
+        description="Part of these calls that is for batch work while interactive work waits too.",
     )
     max_output_bytes: Annotated[int, Field(ge=1024)] = Field(
         4 * 1024 * 1024, description="An answer longer than this fails its attempt."

@@ -199,7 +199,9 @@ class AgentWorker:
                 handlers={RunAttempt: on_run_attempt},
                 metrics=self._tools.metrics,
                 settings=LoopSettings(
-                    max_in_flight=limits.calls_in_flight * 2, rejections=self._rules.rejections
+                    max_in_flight=limits.calls_in_flight * 2,
+                    apart=frozenset({AGENT_TASKS_BATCH}),
+                    rejections=self._rules.rejections,
                 ),
                 listener=self._rebuilds,
                 on_rejected=on_rejected,

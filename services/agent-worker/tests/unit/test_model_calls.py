@@ -211,7 +211,7 @@ CASES = {
             mutation(
                 attempts.Attempts, "_start",
                 ("return await self._decline(", "return self._group.create_task(self._decline("),
-                ("fault=error.fault)", "fault=error.fault)) and False"),
+                ("=error.needed_usd\n            )", "=error.needed_usd)) and False"),
             ),
         ),
     ),
