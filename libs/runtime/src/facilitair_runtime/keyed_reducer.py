@@ -92,9 +92,9 @@ class KeyedReducer(Generic[S]):
     async def run(self, stop: asyncio.Event) -> None:
         """Own partitions until ``stop``; then finish the batch in hand, snapshot, commit, leave.
 
-        Raises what makes it unsafe to go on: LogicTooNewError, RebuildError, StateLostError, a fatal error of
-        ``decide``, RejectionLimitError, ProduceUnknownError, OffsetOutOfRangeError. Nothing is lost
-        then: who starts next does again what was not committed.
+        Raises what makes it unsafe to go on: LogicTooNewError, RebuildError, StateLostError, a
+        fatal error of ``decide``, RejectionLimitError, ProduceUnknownError, OffsetOutOfRangeError.
+        Nothing is lost then: who starts next does again what was not committed.
         """
         await self._check_partitions()
         log = self._wiring.log

@@ -24,8 +24,9 @@ SEEN = {
 }
 
 
+@pytest.mark.parametrize("service", ["accounts", "orchestrator"])
 @pytest.mark.parametrize("point", SEEN)
-async def test_r07_a_point_lies_between_the_effects_it_names(log, tmp_path, point):
+async def test_r07_a_point_lies_between_the_effects_it_names(log, tmp_path, point, service):
     seen = []
 
     def look() -> None:
@@ -36,7 +37,7 @@ async def test_r07_a_point_lies_between_the_effects_it_names(log, tmp_path, poin
     await histories.append(log, ledger.record(ASK, id="ask"), *ledger.puts(1, 3))
     arm(point, home=tmp_path / "home", die=look)
     try:
-        with serving("orchestrator"):
+        with serving(service):
             await histories.run_dry(FaultyLog(log))
     finally:
         disarm()
@@ -47,7 +48,7 @@ async def test_another_service_on_the_chassis_passes_every_point(log, tmp_path):
     await histories.append(log, *ledger.puts(1))
     arm("after_decode", home=tmp_path / "home", die=lambda: pytest.fail("it died"))
     try:
-        with serving("accounts"):
+        with serving("metering"):
             await histories.run_dry(FaultyLog(log))
     finally:
         disarm()

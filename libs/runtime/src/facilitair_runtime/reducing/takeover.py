@@ -51,7 +51,8 @@ class Takeover(Generic[S]):
 
         The committed offset is read before the end of the state topic. The other order would skip
         what an earlier owner handled, snapshotted and committed in between.
-        Raises RebuildError, StateLostError and what reading a snapshot raises; the process has to stop then.
+        Raises RebuildError, StateLostError and what reading a snapshot raises; the process has to
+        stop then.
         """
         tp = partition.tp
         consumer.pause([tp])
