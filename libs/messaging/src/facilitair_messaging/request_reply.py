@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final, Generic, TypeVar, overload
 from weakref import WeakValueDictionary
 
 import structlog
@@ -24,6 +24,8 @@ from facilitair_messaging.ports import Log, Message, Reader, Record, TopicPartit
 from facilitair_observability import names
 from facilitair_observability.metrics import Metrics
 
+T = TypeVar("T", bound=Struct)
+
 _MAX_RECORDS: Final = 500
 _WAIT_S: Final = 1.0
 
@@ -38,18 +40,24 @@ def reply_message(*, to: ReplyTo, data: Struct, envelope: Envelope) -> Message:
     return message(topic=to.topic, key=to.correlation, data=data, envelope=envelope)
 
 
-class PendingReply:
+class PendingReply(Generic[T]):
     """An answer that may come; made by ``Replies.expect`` before the request is sent."""
 
     def __init__(
-        self, reply_to: ReplyTo, *, forget: Callable[[ReplyTo], None], metrics: Metrics
+        self,
+        reply_to: ReplyTo,
+        wanted: type[T],
+        *,
+        forget: Callable[[ReplyTo], None],
+        metrics: Metrics,
     ) -> None:
         self.reply_to = reply_to
+        self.wanted = wanted
         self._forget = forget
         self._metrics = metrics
-        self._answer: asyncio.Future[RequestAnswered] = asyncio.get_running_loop().create_future()
+        self._answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
-    async def wait(self, timeout_s: float) -> RequestAnswered:
+    async def wait(self, timeout_s: float) -> T:
         """The first answer to the request, also one that came before the call.
 
         Raises ReplyTimeoutError after ``timeout_s``; the request may still be carried out.
@@ -74,7 +82,7 @@ class PendingReply:
             )
         return self._answer.result()
 
-    def settle(self, answer: RequestAnswered) -> None:
+    def settle(self, answer: T) -> None:
         """Take the answer; only the first one counts."""
         if not self._answer.done():
             self._answer.set_result(answer)
@@ -88,7 +96,7 @@ class Replies:
         self._new_correlation = new_correlation
         self._metrics = metrics
         # Weak, for those whose request could not be sent and who therefore never wait.
-        self._pending: WeakValueDictionary[bytes, PendingReply] = WeakValueDictionary()
+        self._pending: WeakValueDictionary[bytes, PendingReply[Any]] = WeakValueDictionary()
         self.moved_at: float | None = None
 
     @property
@@ -96,11 +104,21 @@ class Replies:
         """How many answers somebody still waits for, or may."""
         return len(self._pending)
 
-    def expect(self) -> PendingReply:
-        """Prepare for an answer. Send the request with its ``reply_to``, then ``wait``."""
+    @overload
+    def expect(self) -> PendingReply[RequestAnswered]: ...
+
+    @overload
+    def expect(self, wanted: type[T]) -> PendingReply[T]: ...
+
+    def expect(self, wanted: type[Any] = RequestAnswered) -> PendingReply[Any]:
+        """Prepare for an answer of a type. Send the request with its ``reply_to``, then ``wait``.
+
+        An answer of another type is one that cannot be read.
+        """
         correlation = self._new_correlation()
         pending = PendingReply(
             ReplyTo(topic=self._topic, correlation=correlation),
+            wanted,
             forget=self._forget,
             metrics=self._metrics,
         )
@@ -120,7 +138,7 @@ class Replies:
         except UnreadableRecordError as error:
             self._poison(str(error))
             return
-        if not isinstance(data, RequestAnswered):
+        if not isinstance(data, pending.wanted):
             self._poison(f"a reply is a {type(data).__name__}")
             return
         pending.settle(data)

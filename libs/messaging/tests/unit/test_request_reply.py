@@ -7,6 +7,7 @@ from itertools import count
 import msgspec
 import pytest
 
+from facilitair_events.accounts import AccountAnswered
 from facilitair_events.envelope import Envelope
 from facilitair_events.replies import RequestAnswered
 from facilitair_events.requests import ReplyTo, TimerFired
@@ -142,6 +143,26 @@ async def test_poison_is_counted_and_its_request_times_out(replies, send, regist
 
     labels = {"topic": "query-replies"}
     assert registry.get_sample_value("facilitair_replies_poison_total", labels) == 2
+
+
+async def test_an_answer_of_another_type_than_was_asked_for_is_none(
+    replies, send, registry
+) -> None:
+    about = msgspec.structs.replace(ENVELOPE, type="facilitair.account.answered.v1")
+    async with replies() as opened:
+        wanted, other = opened.expect(AccountAnswered), opened.expect()
+        for pending in (wanted, other):
+            told = AccountAnswered(correlation=pending.reply_to.correlation, outcome="described")
+            await send(reply_message(to=pending.reply_to, data=told, envelope=about))
+        assert (await wanted.wait(5)).outcome == "described"
+        last = opened.expect()
+        await send(reply(last.reply_to))
+        await last.wait(5)
+        with pytest.raises(ReplyTimeoutError):
+            await other.wait(0)
+
+    labels = {"topic": "query-replies"}
+    assert registry.get_sample_value("facilitair_replies_poison_total", labels) == 1
 
 
 async def test_nothing_is_left_of_who_gave_up(replies, send):

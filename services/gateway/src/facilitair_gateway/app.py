@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from functools import partial
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
@@ -15,23 +16,24 @@ from facilitair_events.layout import topics_dir
 from facilitair_events.registry import Registry
 from facilitair_events.topics import CATALOG, SERVICES
 from facilitair_gateway.access import Secrets
+from facilitair_gateway.accounts import Accounts
 from facilitair_gateway.adapters.uvicorn_server import bind
 from facilitair_gateway.applying import Applied
 from facilitair_gateway.authority import Authority, build_authority
 from facilitair_gateway.credentials import Credentials, build_credentials
 from facilitair_gateway.definition_files import load_definitions
 from facilitair_gateway.definitions import Catalog, records_of
+from facilitair_gateway.entry_export import EntryExport
 from facilitair_gateway.gateway import SERVICE, Collaborators, Gateway
 from facilitair_gateway.guesses import Guesses
 from facilitair_gateway.hub import StreamHub
-from facilitair_gateway.identifiers import uuid7
 from facilitair_gateway.inbox import Inbox
 from facilitair_gateway.letters.desk import LetterDesk
 from facilitair_gateway.letters.reading import LetterReader
 from facilitair_gateway.logic import LogicSwitch
 from facilitair_gateway.model_rules import ModelRules, rules_for
 from facilitair_gateway.routes.api import build_api
-from facilitair_gateway.routes.callers import Limits, Parts
+from facilitair_gateway.routes.callers import Limits, Parts, fresh_id
 from facilitair_gateway.routes.socket_session import SocketLimits, SocketParts
 from facilitair_gateway.routes.sockets import Sockets
 from facilitair_gateway.routes.streaming import Streaming
@@ -49,12 +51,9 @@ from facilitair_runtime.writable import WatchedLog, Writable
 from facilitair_workflows.decide import KNOWN_LOGIC
 from facilitair_workflows.documents import CatalogRecord
 
+Asking = TypeVar("Asking", Inbox, Accounts)
+
 __all__ = ["SERVICE", "Gateway", "build_app"]
-
-
-def fresh_id() -> str:
-    """An id that no other process gives; ids of later milliseconds sort behind."""
-    return uuid7(now_ms(), secrets.token_bytes(10))
 
 
 @asynccontextmanager
@@ -99,12 +98,15 @@ async def build_app(
             )
 
             def api(replies: Replies) -> ASGIApp:
-                inbox = _inbox(settings, producer, replies=replies)
+                inbox = _asking(Inbox, settings, producer, replies=replies)
+                accounts = _asking(Accounts, settings, producer, replies=replies)
                 letters = _letters(settings, log, producer=producer, inbox=inbox, metrics=metrics)
                 return _api(
                     settings,
                     log,
                     inbox=inbox,
+                    accounts=accounts,
+                    metrics=metrics,
                     letters=letters,
                     hub=hub,
                     authority=authority,
@@ -195,9 +197,11 @@ def _authority(
     )
 
 
-def _inbox(settings: GatewaySettings, producer: Producer, *, replies: Replies) -> Inbox:
+def _asking(  # noqa: PLR0917 - who asks, and what it asks with
+    kind: type[Asking], settings: GatewaySettings, producer: Producer, *, replies: Replies
+) -> Asking:
     timeout_s = settings.request_timeout_s
-    return Inbox(producer, replies, timeout_s=timeout_s, now_ms=now_ms, fresh_id=fresh_id)
+    return kind(producer, replies, timeout_s=timeout_s, now_ms=now_ms, fresh_id=fresh_id)
 
 
 def _letters(
@@ -220,6 +224,8 @@ def _api(  # noqa: PLR0913 - everything that routes work with
     log: Log,
     *,
     inbox: Inbox,
+    accounts: Accounts,
+    metrics: Metrics,
     letters: LetterDesk,
     hub: StreamHub,
     authority: Authority,
@@ -248,6 +254,15 @@ def _api(  # noqa: PLR0913 - everything that routes work with
         ),
         letters=letters,
         limits=limits,
+        accounts=accounts,
+        entries=EntryExport(
+            log,
+            at_once=settings.exports_at_once,
+            request_timeout_s=settings.request_timeout_s,
+            metrics=metrics,
+        ),
+        policy=settings.policy.model_dump(),
+        now_ms=now_ms,
     )
     access, retry_ms = authority.access, settings.stream.retry_ms
     streaming = Streaming(hub, viewing, access=access, retry_ms=retry_ms)

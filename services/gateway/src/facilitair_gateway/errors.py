@@ -140,6 +140,37 @@ class NoAnswerError(GatewayError):
         )
 
 
+class AccountsAwayError(GatewayError):
+    """Nobody who keeps accounts answered in time. ``recorded``: the log has what was asked."""
+
+    def __init__(self, *, timeout_s: float, recorded: bool) -> None:
+        what = (
+            "the change is recorded and counts as soon as accounts is back: send it again with the"
+            " same Idempotency-Key to learn what became of it"
+            if recorded
+            else "nothing is lost, ask again; until then nothing starts that would have to be paid"
+        )
+        super().__init__(f"accounts did not answer within {timeout_s:g} s; {what}")
+
+
+class BudgetChangedError(GatewayError):
+    """A budget is not the one any more that a change was made to."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "somebody else changed the budget since it was read; read it again and change that one"
+        )
+
+
+class TooManyExportsError(GatewayError):
+    """As many exports run as this gateway serves at once."""
+
+    def __init__(self, *, limit: int) -> None:
+        super().__init__(
+            f"{limit} exports are being read here already; try again when one has ended"
+        )
+
+
 class NotReadyError(GatewayError):
     """The gateway cannot serve this yet, or no longer."""
 

@@ -1,6 +1,7 @@
 """Everything that can be set about the gateway; nothing else here reads the environment."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
@@ -71,6 +72,14 @@ class ModelsGroup(Group):
     )
 
 
+class PolicyGroup(Group):
+    """Which other services a collaboration waits for; it is resolved and kept with each."""
+
+    reserve: Literal["required", "off"] = Field(
+        "required", description="Whether money is reserved before anything that costs some is done."
+    )
+
+
 class GatewaySettings(BaseSettings):
     """Settings of the gateway."""
 
@@ -82,6 +91,7 @@ class GatewaySettings(BaseSettings):
     stream: StreamGroup = StreamGroup()
     sockets: SocketsGroup = SocketsGroup()
     models: ModelsGroup = ModelsGroup()
+    policy: PolicyGroup = PolicyGroup()
     local_only: LocalOnly = False
     member: str = Field(
         "gateway-0", description="Name among the replicas; that of the first ends with -0."
@@ -103,6 +113,9 @@ class GatewaySettings(BaseSettings):
     )
     letters_read_s: float = Field(
         5.0, gt=0, description="How long one request may read dead letters; then it is asked again."
+    )
+    exports_at_once: int = Field(
+        4, ge=1, description="Exports of entries that are read at once; then 503."
     )
     environment: str = Field(
         "local",

@@ -1,6 +1,8 @@
 """From what a client wrote to the record that asks for a collaboration (R10, R15)."""
 
 import hashlib
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Final, Literal
 
 import msgspec
@@ -35,6 +37,7 @@ class Submission(Struct, frozen=True, kw_only=True):
     project: str
     priority: Literal["interactive", "batch"]
     body_digest: str
+    budget_usd: Decimal | None = None
 
 
 def body_digest(content: Any) -> str:
@@ -67,6 +70,7 @@ async def requested(
     logic: int,
     stream_start: int,
     artifacts: ArtifactStore,
+    policy: Mapping[str, str],
 ) -> CollaborationRequested:
     """The record of a submission; long texts and definitions are stored first."""
     tenant, collaboration = principal.tenant, submission.collaboration
@@ -88,6 +92,8 @@ async def requested(
         definition_artifact=artifact,
         inputs=submission.inputs,
         priority=submission.priority,
+        budget_usd=submission.budget_usd,
+        policy=dict(policy),
     )
 
 

@@ -19,9 +19,13 @@ from facilitair_events.registry import Registry
 from facilitair_events.requests import AttemptReported, CallReported, Usage
 from facilitair_events.stream import AttemptReset, AttemptStarted, Token
 from facilitair_events.text import inline
-from facilitair_events.topics import COLLABORATION_INBOX, COLLABORATION_STREAM
+from facilitair_events.topics import (
+    ACCOUNT_REQUESTS,
+    COLLABORATION_INBOX,
+    COLLABORATION_STREAM,
+)
 from facilitair_gateway.app import Gateway, build_app
-from facilitair_gateway.settings import GatewaySettings, StreamGroup
+from facilitair_gateway.settings import GatewaySettings, PolicyGroup, StreamGroup
 from facilitair_llm.endpoints import Endpoint, Endpoints
 from facilitair_messaging.adapters.embedded import EmbeddedLog
 from facilitair_messaging.messages import message
@@ -30,6 +34,8 @@ from facilitair_messaging.request_reply import reply_message
 from facilitair_observability.timestamps import now_ms
 from facilitair_testing.eventually import eventually
 from facilitair_workflows.decide import decide
+from services.gateway.tests.accounting import Accountant
+from services.gateway.tests.accounting import envelope as account_envelope
 
 ENDPOINTS = Endpoints(
     by_provider={"simulator": Endpoint(provider="simulator", base_url="http://127.0.0.1:9/v1")},
@@ -73,6 +79,21 @@ class Orchestrator:
         decision = decide(self.states.get(name), received)
         self.states[name] = decision.state
         self.commands += [command.data for command in decision.commands]
+        asked = [
+            message(
+                topic=ACCOUNT_REQUESTS,
+                key=command.key,
+                data=command.data,
+                envelope=account_envelope(
+                    command.data,
+                    tenant=about.tenant,
+                    subject=about.tenant,
+                    ident=f"{about.id}/{number}",
+                ),
+            )
+            for number, command in enumerate(decision.commands)
+            if command.topic == ACCOUNT_REQUESTS
+        ]
         copies = [
             event_copy(about.subject, event, tenant=about.tenant) for event in decision.events
         ]
@@ -84,7 +105,7 @@ class Orchestrator:
             )
             for reply in decision.replies
         ]
-        return copies + replies
+        return copies + replies + asked
 
 
 def event_copy(collaboration: str, event: Any, *, tenant: str = "local") -> Message:
@@ -238,6 +259,14 @@ async def orchestrator(act):
 
 
 @pytest.fixture
+async def accountant(log):
+    """Somebody who keeps accounts."""
+    found = Accountant(log)
+    async with running(asyncio.create_task(found.run())):
+        yield found
+
+
+@pytest.fixture
 def start(log):
     """Starts a gateway for the body of an ``async with``; it is ready, and stops in good order."""
 
@@ -249,8 +278,14 @@ def start(log):
         endpoints: Endpoints = ENDPOINTS,
         **settings: Any,
     ) -> AsyncIterator[Gateway]:
-        group = StreamGroup(**(stream or {}))
-        told = {"home": home, "port": 0, "stream": group, "request_timeout_s": PATIENT_S}
+        told = {
+            "home": home,
+            "port": 0,
+            "stream": StreamGroup(**(stream or {})),
+            "request_timeout_s": PATIENT_S,
+            # Only tests of money have somebody who keeps accounts.
+            "policy": PolicyGroup(reserve="off"),
+        }
         wanted = GatewaySettings(**(told | settings))
         stop = asyncio.Event()
         async with build_app(wanted, log, endpoints=endpoints) as built:
@@ -278,7 +313,13 @@ def unanswered():
 @pytest.fixture
 async def gateway(request, start, tmp_path) -> AsyncIterator[Gateway]:
     patience_s = UNANSWERED_S if "unanswered" in request.fixturenames else PATIENT_S
-    async with start(tmp_path, request_timeout_s=patience_s, wrong_keys_burst=100_000) as built:
+    kept = "required" if "accountant" in request.fixturenames else "off"
+    async with start(
+        tmp_path,
+        request_timeout_s=patience_s,
+        wrong_keys_burst=100_000,
+        policy=PolicyGroup(reserve=kept),
+    ) as built:
         yield built
 
 

@@ -59,28 +59,28 @@ def inbox(log):
 async def test_i1_an_append_that_is_not_acked_in_time_is_never_a_success(inbox) -> None:
     async with inbox(StuckProducer()) as built:
         with pytest.raises(AppendUnknownError, match="same Idempotency-Key"):
-            await built.cancel(WHO, "c-1", request=WISH)
+            await built.steer(WHO, "c-1", request=WISH)
 
 
 async def test_r4_an_ambiguous_append_is_never_a_success(inbox) -> None:
     error = ProduceUnknownError(topics=("collaboration-inbox",), reason="disk")
     async with inbox(FailingProducer(error)) as built:
         with pytest.raises(AppendUnknownError):
-            await built.cancel(WHO, "c-1", request=WISH)
+            await built.steer(WHO, "c-1", request=WISH)
 
 
 async def test_a_record_that_is_too_large_for_the_log_is_the_requests_fault(inbox) -> None:
     error = RecordTooLargeError(topic="collaboration-inbox", reason="too large")
     async with inbox(FailingProducer(error)) as built:
         with pytest.raises(RequestFaultsError, match="too large"):
-            await built.cancel(WHO, "c-1", request=WISH)
+            await built.steer(WHO, "c-1", request=WISH)
 
 
 async def test_m3_whatever_else_the_log_refuses_is_not_the_requests_fault(inbox) -> None:
     error = RecordRefusedError(topic="collaboration-inbox", reason="Invalid timestamp")
     async with inbox(FailingProducer(error)) as built:
         with pytest.raises(LogRefusesError, match="Invalid timestamp") as caught:
-            await built.cancel(WHO, "c-1", request=WISH)
+            await built.steer(WHO, "c-1", request=WISH)
     problem = problem_of(caught.value)
     assert (problem.status, problem.code) == (503, "log_refuses")
     assert problem.headers["retry-after"]
@@ -88,14 +88,14 @@ async def test_m3_whatever_else_the_log_refuses_is_not_the_requests_fault(inbox)
 
 async def test_without_an_answer_a_wish_is_taken_and_a_question_is_not_answered(inbox, log) -> None:
     async with log.producer() as producer, inbox(producer) as built:
-        assert await built.cancel(WHO, "c-1", request=WISH) is None
+        assert await built.steer(WHO, "c-1", request=WISH) is None
         with pytest.raises(NoAnswerError):
             await built.describe(WHO, "c-1")
 
 
 async def test_a_record_says_who_asked_and_where_the_answer_goes(inbox, log, stage) -> None:
     async with log.producer() as producer, inbox(producer) as built:
-        await built.cancel(WHO, "c-1", request=WISH)
+        await built.steer(WHO, "c-1", request=WISH)
     (record,) = await stage.records(COLLABORATION_INBOX)
     assert record.key == b"local:c-1"
     envelope = from_headers(record.headers)

@@ -44,6 +44,15 @@ ROWS = {
     ("GET", "/v1/providers/{provider}/key"): Row("admin", 404),
     ("PUT", "/v1/providers/{provider}/key"): Row("admin", 422, {}),
     ("DELETE", "/v1/providers/{provider}/key"): Row("admin", 404),
+    ("GET", "/v1/budget"): Row("read", 200),
+    ("PUT", "/v1/budget"): Row("admin", 422, {"slots": {"batch": 0}}),
+    ("POST", "/v1/budget/reconciliations"): Row("admin", 422, {}),
+    ("GET", "/v1/usage"): Row("read", 200),
+    ("GET", "/v1/usage/entries"): Row("read", 200),
+    ("POST", "/v1/estimates"): Row("write", 422, {}),
+    ("GET", "/v1/admin/tenants/{tenant}/budget"): Row("admin", 404),
+    ("PUT", "/v1/admin/tenants/{tenant}/budget"): Row("admin", 404, {}),
+    ("POST", "/v1/admin/tenants/{tenant}/reconciliations"): Row("admin", 404, {}),
     ("POST", "/v1/admin/tenants"): Row("admin", 422, {}),
     ("GET", "/v1/admin/tenants"): Row("admin", 200),
     ("DELETE", "/v1/admin/tenants/{tenant}"): Row("admin", 404),
@@ -120,7 +129,7 @@ async def ask(
 
 
 @pytest.fixture
-async def mine(submit) -> str:
+async def mine(submit, accountant) -> str:
     """A collaboration of tenant local."""
     ident: str = (await submit())["id"]
     return ident

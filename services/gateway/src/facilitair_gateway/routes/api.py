@@ -10,14 +10,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from facilitair_events.layout import asyncapi_file
 from facilitair_gateway.routes import (
     admin,
+    budget,
     catalog,
     collaborations,
     dead_letters,
+    estimates,
     identity,
     logic,
     problems,
     providers,
     topics,
+    usage,
 )
 from facilitair_gateway.routes.answers import json_response
 from facilitair_gateway.routes.callers import Parts
@@ -68,6 +71,9 @@ def build_rest(parts: Parts) -> FastAPI:
     app.include_router(topics.router)
     app.include_router(logic.router)
     app.include_router(dead_letters.router)
+    app.include_router(budget.router)
+    app.include_router(usage.router)
+    app.include_router(estimates.router)
     problems.install(app)
     channels = asyncapi_file().read_bytes()
 

@@ -16,6 +16,7 @@ _MOST_FAULTS: Final = 20
 _FIELD_CHARS: Final = 200
 _MESSAGES: Final = {
     "missing": "is missing",
+    "extra_forbidden": "is not known here",
     "string_type": "must be a string",
     "dict_type": "must be an object",
     "literal_error": "must be one of the documented values",
@@ -61,13 +62,13 @@ def checked(model: type[Body], content: Any) -> tuple[Body | None, list[Fault]]:
 
 def _fault(model: type[BaseModel], kind: str, place: tuple[int | str, ...], told: str) -> Fault:  # noqa: PLR0917 - the parts of one error
     field = ".".join(str(part) for part in place)[:_FIELD_CHARS]
-    if kind == "extra_forbidden":
+    if kind == "extra_forbidden" and len(place) == 1:
         near = get_close_matches(field, model.model_fields, n=1)
         advice = f"did you mean {near[0]!r}?" if near else f"known are {_known(model)}"
         return Fault(
             code="unknown_field", message=f"unknown field {field!r}; {advice}", field=field
         )
-    message = f"{field!r} {_MESSAGES.get(kind, told)}"
+    message = f"{field!r} {_MESSAGES.get(kind, told.removeprefix('Value error, '))}"
     code = "missing_field" if kind == "missing" else "invalid_field"
     return Fault(code=code, message=message, field=field)
 

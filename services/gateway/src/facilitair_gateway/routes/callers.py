@@ -1,5 +1,8 @@
 """What every route is given: who asks, and the parts of the gateway."""
 
+import secrets
+import time
+from collections.abc import Callable, Mapping
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -7,12 +10,14 @@ from msgspec import Struct
 
 from facilitair_events.definitions import Model
 from facilitair_gateway.access import Access, require
+from facilitair_gateway.accounts import Accounts
 from facilitair_gateway.administration import Administration
 from facilitair_gateway.credentials import Credentials
 from facilitair_gateway.definitions import Catalog
+from facilitair_gateway.entry_export import EntryExport
 from facilitair_gateway.errors import UnknownCollaborationError
 from facilitair_gateway.hub import StreamHub
-from facilitair_gateway.identifiers import is_collaboration_id
+from facilitair_gateway.identifiers import is_collaboration_id, uuid7
 from facilitair_gateway.inbox import Inbox
 from facilitair_gateway.letters.desk import LetterDesk
 from facilitair_gateway.logic import LogicSwitch
@@ -32,7 +37,7 @@ class Limits(Struct, frozen=True, kw_only=True):
 
 
 class Parts(Struct, frozen=True, kw_only=True):
-    """What the routes work with."""
+    """What the routes work with. ``policy`` is stamped into every collaboration."""
 
     inbox: Inbox
     hub: StreamHub
@@ -48,6 +53,15 @@ class Parts(Struct, frozen=True, kw_only=True):
     logic: LogicSwitch
     letters: LetterDesk
     limits: Limits
+    accounts: Accounts
+    entries: EntryExport
+    policy: Mapping[str, str]
+    now_ms: Callable[[], int]
+
+
+def fresh_id() -> str:
+    """An id that no other process gives; ids of later milliseconds sort behind."""
+    return uuid7(time.time_ns() // 1_000_000, secrets.token_bytes(10))
 
 
 async def parts_of(request: Request) -> Parts:

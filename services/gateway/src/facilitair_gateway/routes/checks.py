@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from facilitair_events.definitions import Definition
 from facilitair_events.keys import NAME
 from facilitair_events.requests import Fault
+from facilitair_gateway.amounts import PositiveUsd
 from facilitair_gateway.definitions import definition_for
 from facilitair_gateway.errors import RequestFaultsError
 from facilitair_gateway.identifiers import CLIENT_KEY_RULE, is_client_key
@@ -39,16 +40,50 @@ class NewCollaboration(BaseModel):
     priority: Literal["interactive", "batch"] = Field(
         "interactive", description="Batch work goes behind interactive work."
     )
+    budget: PositiveUsd | None = Field(
+        None,
+        description="The most that it may cost, in USD; the workflow's own stands beside it.",
+    )
+
+
+class NewEstimate(BaseModel):
+    """What shall be estimated; the fields are those that it would be asked for with."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"task": "Write a rate limiter, with tests", "workflow": "code"}]
+        },
+    )
+
+    task: str = Field(description="What would be done.")
+    workflow: str = Field("code", description="A workflow by its name, or name@label.")
+    inputs: dict[str, Any] = Field({}, description="Values that the workflow's templates use.")
+    models: dict[str, str] = Field({}, description="For an agent, the one model it runs on.")
 
 
 class Control(BaseModel):
-    """What shall happen to a running collaboration."""
+    """What shall happen to a running or paused collaboration."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"action": "cancel", "reason": "no longer needed"},
+                {"action": "resume", "budget": "2.50"},
+            ]
+        },
+    )
 
-    action: Literal["cancel"] = Field(description="Cancel stops paid generation within one chunk.")
+    action: Literal["cancel", "resume"] = Field(
+        description="Cancel stops paid generation within one chunk. Resume lets one that was paused"
+        " for want of money ask for it again."
+    )
     reason: str | None = Field(
-        None, max_length=MAX_REASON_CHARS, description="Why; shown with the end."
+        None, max_length=MAX_REASON_CHARS, description="Of a cancel: why; shown with the end."
+    )
+    budget: PositiveUsd | None = Field(
+        None, description="Of a resume: takes the place of the collaboration's own budget, in USD."
     )
     client_id: str | None = Field(
         None, description="Makes a repeated request a duplicate; by default each counts."
@@ -65,15 +100,19 @@ def checked_submit(
         project = _readable(content, "project", default="default")
         faults += _key_faults(idempotency_key, field="Idempotency-Key")
         faults += _name_faults(project, field="project")
-        if isinstance(content.get("task"), str):
-            faults += text_faults(
-                task=content["task"],
-                inputs=_readable(content, "inputs", default={}),
-                max_task_bytes=gateway.limits.max_task_bytes,
-            )
-        definition = _resolved(content, faults, gateway=gateway, tenant=tenant)
-        if definition is not None and not any(fault.field == "inputs" for fault in faults):
-            faults += _input_faults(_readable(content, "inputs", default={}), definition)
+        definition = _work_of(content, faults, gateway=gateway, tenant=tenant)
+        if body is not None and definition is not None and not faults:
+            return body, definition
+    raise RequestFaultsError(faults=tuple(faults))
+
+
+def checked_estimate(
+    content: Any, *, gateway: Parts, tenant: str
+) -> tuple[NewEstimate, Definition]:
+    """The body and the workflow that it names, resolved. Raises RequestFaultsError."""
+    body, faults = checked(NewEstimate, content)
+    if isinstance(content, dict):
+        definition = _work_of(content, faults, gateway=gateway, tenant=tenant)
         if body is not None and definition is not None and not faults:
             return body, definition
     raise RequestFaultsError(faults=tuple(faults))
@@ -82,11 +121,44 @@ def checked_submit(
 def checked_control(content: Any) -> Control:
     """The body of a control request. Raises RequestFaultsError."""
     body, faults = checked(Control, content)
-    if body is not None:
-        faults += _key_faults(body.client_id, field="client_id")
+    if isinstance(content, dict):
+        client_id = content.get("client_id")
+        faults += _key_faults(client_id if isinstance(client_id, str) else None, field="client_id")
+        faults += _misplaced(content)
     if body is None or faults:
         raise RequestFaultsError(faults=tuple(faults))
     return body
+
+
+def _work_of(
+    content: dict[str, Any], faults: list[Fault], *, gateway: Parts, tenant: str
+) -> Definition | None:
+    """The workflow of a body whose task and inputs are checked too; what is wrong is added."""
+    inputs = _readable(content, "inputs", default={})
+    if isinstance(content.get("task"), str):
+        faults += text_faults(
+            task=content["task"], inputs=inputs, max_task_bytes=gateway.limits.max_task_bytes
+        )
+    definition = _resolved(content, faults, gateway=gateway, tenant=tenant)
+    if definition is not None and not any(fault.field == "inputs" for fault in faults):
+        faults += _input_faults(inputs, definition)
+    return definition
+
+
+def key_faults(key: str | None) -> list[Fault]:
+    """What is wrong with an ``Idempotency-Key``."""
+    return _key_faults(key, field="Idempotency-Key")
+
+
+def _misplaced(content: dict[str, Any]) -> list[Fault]:
+    """Fields that the action does not read: who sends one means something else."""
+    of = {"reason": "cancel", "budget": "resume"}
+    return [
+        Fault(code="invalid_field", message=f"{name!r} is only of {action!r}", field=name)
+        for name, action in of.items()
+        if content.get(name) is not None
+        and content.get("action") in {"cancel", "resume"} - {action}
+    ]
 
 
 def _resolved(

@@ -1,20 +1,19 @@
 """Submitting collaborations, asking about them, and ending them."""
 
-import secrets
-import time
 from http import HTTPStatus
 from typing import Annotated
 
 import structlog
 from fastapi import APIRouter, Header, Request, Response
 
+from facilitair_gateway.costs import cost_body
 from facilitair_gateway.definitions import logic_of
 from facilitair_gateway.events_page import read_page
 from facilitair_gateway.fanout import START
-from facilitair_gateway.identifiers import submit_id, uuid7
+from facilitair_gateway.identifiers import submit_id
 from facilitair_gateway.routes.answers import json_response
 from facilitair_gateway.routes.bodies import read_json
-from facilitair_gateway.routes.callers import Caller, CollaborationId, Gateway
+from facilitair_gateway.routes.callers import Caller, CollaborationId, Gateway, fresh_id
 from facilitair_gateway.routes.checks import (
     Control,
     NewCollaboration,
@@ -23,9 +22,9 @@ from facilitair_gateway.routes.checks import (
 )
 from facilitair_gateway.routes.documents import CURSOR, LIMIT, body_of
 from facilitair_gateway.routes.paging import read_limit
-from facilitair_gateway.steering import cancel
+from facilitair_gateway.steering import cancel, resume
 from facilitair_gateway.submission import Submission, body_digest, check_answer, requested
-from facilitair_gateway.views import collaboration_body, cost_body, stream_path
+from facilitair_gateway.views import collaboration_body, stream_path
 
 log = structlog.get_logger(__name__)
 
@@ -49,12 +48,13 @@ async def submit(
         content, idempotency_key, gateway=gateway, tenant=caller.tenant
     )
     submission = Submission(
-        collaboration=submit_id(caller.tenant, idempotency_key, fresh=_fresh_id()),
+        collaboration=submit_id(caller.tenant, idempotency_key, fresh=fresh_id()),
         task=body.task,
         inputs=body.inputs,
         project=body.project or caller.project,
         priority=body.priority,
         body_digest=body_digest(content),
+        budget_usd=body.budget,
     )
     record = await requested(
         submission,
@@ -63,6 +63,7 @@ async def submit(
         logic=logic_of(gateway.catalog),
         stream_start=await gateway.viewing.stream_end(caller, submission.collaboration),
         artifacts=gateway.artifacts,
+        policy=gateway.policy,
     )
     answer = await gateway.inbox.submit(caller, record)
     log.info(
@@ -90,7 +91,11 @@ async def describe(*, caller: Caller, gateway: Gateway, collaboration: Collabora
 
 @router.get("/{collaboration}/cost")
 async def cost(*, caller: Caller, gateway: Gateway, collaboration: CollaborationId) -> Response:
-    """What a collaboration used and cost so far. A cost is null where a price is not known."""
+    """What a collaboration used and cost so far. A cost is null where a price is not known.
+
+    `charged_usd` is what its account counts: the cost; for a call whose outcome is unknown what was
+    reserved for it; for one without a price nothing, which `unpriced_calls` tells.
+    """
     description = await gateway.inbox.describe(caller, collaboration)
     return json_response(cost_body(description.view))
 
@@ -112,21 +117,25 @@ async def events(
 async def control(
     *, request: Request, caller: Caller, gateway: Gateway, collaboration: CollaborationId
 ) -> Response:
-    """Steer a collaboration. 409 when it has ended or is ending already."""
+    """Steer a collaboration. 409 when it has ended or is ending, or is not paused to be resumed."""
     body = checked_control(await read_json(request, limit=gateway.limits.max_body_bytes))
-    client_id = body.client_id or _fresh_id()
-    answer = await cancel(
-        gateway.inbox,
-        caller,
-        collaboration=collaboration,
-        client_id=client_id,
-        reason=body.reason,
-    )
-    shown = {"id": collaboration, "action": body.action, "client_id": client_id}
-    if answer is None:
-        return json_response(shown | {"status": "queued"}, status=HTTPStatus.ACCEPTED)
-    return json_response(shown | {"status": answer.status}, status=HTTPStatus.ACCEPTED)
-
-
-def _fresh_id() -> str:
-    return uuid7(time.time_ns() // 1_000_000, secrets.token_bytes(10))
+    client_id = body.client_id or fresh_id()
+    if body.action == "resume":
+        answer = await resume(
+            gateway.inbox,
+            caller,
+            collaboration=collaboration,
+            client_id=client_id,
+            budget_usd=body.budget,
+        )
+    else:
+        answer = await cancel(
+            gateway.inbox,
+            caller,
+            collaboration=collaboration,
+            client_id=client_id,
+            reason=body.reason,
+        )
+    status = "queued" if answer is None else answer.status
+    shown = {"id": collaboration, "action": body.action, "client_id": client_id, "status": status}
+    return json_response(shown, status=HTTPStatus.ACCEPTED)

@@ -26,7 +26,7 @@ from facilitair_gateway.principal import Principal
 from facilitair_gateway.routes.answers import json_response
 from facilitair_gateway.routes.bodies import Body, checked, read_json
 from facilitair_gateway.routes.callers import Administrator, Gateway, Parts
-from facilitair_gateway.routes.documents import CURSOR, LIMIT, body_of
+from facilitair_gateway.routes.documents import CURSOR, LIMIT, body_of, query_parameter
 from facilitair_gateway.routes.paging import read_limit
 from facilitair_messaging.errors import LogAccessError, LogUnavailableError, UnknownTopicError
 
@@ -46,16 +46,7 @@ _FILTERS: Final = {
 }
 _LIST: Final[dict[str, Any]] = {
     "parameters": [
-        *(
-            {
-                "name": name,
-                "in": "query",
-                "required": False,
-                "schema": {"type": "string"},
-                "description": told,
-            }
-            for name, told in _FILTERS.items()
-        ),
+        *(query_parameter(name, told) for name, told in _FILTERS.items()),
         CURSOR,
         LIMIT,
     ]

@@ -120,6 +120,17 @@ _DOCS: Final = """<!doctype html>
 """
 
 
+def query_parameter(name: str, told: str) -> dict[str, Any]:
+    """A parameter of a query that a route reads itself."""
+    return {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "schema": {"type": "string"},
+        "description": told,
+    }
+
+
 def body_of(model: type[BaseModel]) -> dict[str, Any]:
     """The request body of a route that reads it itself."""
     schema = model.model_json_schema()
