@@ -10,7 +10,16 @@ from facilitair_events.definitions import Output
 from facilitair_events.requests import AttemptReported, Fault
 from facilitair_events.topics import ACCOUNT_REQUESTS
 from facilitair_testing.funded import FundedInbox, model, priced
-from facilitair_testing.inbox import VERDICT, Inbox, cancel, definition, review_loop, step
+from facilitair_testing.inbox import (
+    VERDICT,
+    Inbox,
+    cancel,
+    definition,
+    output_bytes,
+    reloaded,
+    review_loop,
+    step,
+)
 
 CHAIN = priced(definition(step("a"), step("b", "a"), output="b"))
 
@@ -245,6 +254,14 @@ def test_r26_a_call_without_a_price_is_asked_for_too() -> None:
     assert [part.usd for part in inbox.asks[1].parts] == [None]
     inbox.grant()
     assert len(inbox.tasks) == 2
+
+
+def test_r06_what_waited_for_money_over_a_restart_starts_with_the_same_bytes() -> None:
+    through, straight = FundedInbox(grants=False), FundedInbox(grants=False)
+    for inbox in (through, straight):
+        inbox.request(CHAIN)
+    through.state = reloaded(through.state)
+    assert output_bytes(through.grant()) == output_bytes(straight.grant())
 
 
 def test_r26_a_worker_that_counted_more_gets_that_much() -> None:

@@ -4,6 +4,7 @@
 that there is money and a slot for, in order, and asks for what the others need.
 """
 
+from sys import intern
 from typing import Final
 
 from msgspec.structs import replace
@@ -77,7 +78,10 @@ def _start_waiting(draft: Draft) -> None:
         step = draft.steps[path]
         if funds.slots and pool.take(need):
             free -= 1
-            progress.start(draft, _paid(draft, step, need=need), reason=step.funding or "")
+            # An event leaves a default out only where it is the very same object, and a reason
+            # that went through a snapshot is a copy: other bytes after a restart (R6).
+            reason = intern(step.funding or "")
+            progress.start(draft, _paid(draft, step, need=need), reason=reason)
         else:
             missing.append(step)
     if missing and draft.running and _may_ask(draft):
