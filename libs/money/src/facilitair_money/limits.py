@@ -118,7 +118,7 @@ def _refused(
 def _limit_reached(draft: Draft, asked: Decimal, *, stands: Standing) -> Refusal:
     limit = stands.limit
     until = draft.span(limit.window).end_ms
-    whose = limit.scope if limit.scope == "tenant" else f"{limit.scope} {stands.name}"
+    whose = "the tenant" if limit.scope == "tenant" else f"{limit.scope} {stands.name}"
     room = left(limit.usd, stands.taken)
     turns = "" if until is None else f"; it begins anew at {moment(until):%Y-%m-%d %H:%M:%S} UTC"
     return Refusal(
