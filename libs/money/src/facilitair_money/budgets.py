@@ -12,6 +12,7 @@ from facilitair_events.requests import Fault
 from facilitair_money import clients, spending, warnings
 from facilitair_money.bounds import LIMITS, NAME_LENGTH, OFFSETS
 from facilitair_money.draft import Draft
+from facilitair_money.keys import KEY_PREFIX
 
 _CHANGED: Final = Fault(
     code="budget_changed",
@@ -88,6 +89,12 @@ def _of_name(limit: Limit, *, field: str) -> Iterator[Fault]:
                 message="a limit of the tenant has no name; leave it out",
                 field=field,
             )
+    elif limit.scope == "key" and limit.name.startswith(KEY_PREFIX):
+        yield Fault(
+            code="invalid_name",
+            message=f"name the id of the key without {KEY_PREFIX!r}, as `facilitair keys` shows it",
+            field=field,
+        )
     elif limit.name != "*" and (
         len(limit.name) > NAME_LENGTH or NAME.fullmatch(limit.name) is None
     ):

@@ -9,7 +9,7 @@ from facilitair_events.balances import EnvelopeState
 CLASSES: Final[tuple[Priority, ...]] = ("interactive", "batch")
 WINDOWS: Final[tuple[LimitWindow, ...]] = ("day", "month", "total")
 
-_KEY_PREFIX: Final = "key-"
+KEY_PREFIX: Final = "key-"
 """Of the actor of an API key; limits are for its id."""
 
 
@@ -33,7 +33,7 @@ def scopes(envelope: EnvelopeState, *, agent: str) -> Iterator[tuple[LimitScope,
     """Where money of a call counts, beside its collaboration."""
     yield "tenant", "*"
     yield "project", envelope.project
-    yield "key", envelope.actor.removeprefix(_KEY_PREFIX)
+    yield "key", envelope.actor.removeprefix(KEY_PREFIX)
     yield "agent", agent
 
 

@@ -101,13 +101,24 @@ def _put(draft: Draft, key: str, *, cell: UsageCell) -> None:
 
 
 def _sum_oldest(draft: Draft) -> None:
-    """Sum the oldest day that has more than one cell; where each has one, the two oldest days."""
+    """Sum the oldest day that has more than one cell; where none has, the two oldest days.
+
+    The last day is summed when it has all the cells itself.
+    """
     days: dict[str, list[str]] = {}
     for key, cell in draft.cells.map.items():
         days.setdefault(cell.day, []).append(key)
-    order = sorted(days)
-    day = next((one for one in order if len(days[one]) > 1), order[min(1, len(order) - 1)])
-    keys = days[day] if len(days[day]) > 1 else [*days[order[0]], *days[day]]
+    *past, last = sorted(days)
+    whole = next((day for day in past if len(days[day]) > 1), None)
+    if whole is not None:
+        _sum(draft, days[whole], day=whole)
+    elif len(past) > 1:
+        _sum(draft, [*days[past[0]], *days[past[1]]], day=past[1])
+    else:
+        _sum(draft, days[last], day=last)
+
+
+def _sum(draft: Draft, keys: list[str], *, day: str) -> None:
     summed = UsageCell(day=day, agent=ALL, model=ALL, workflow=ALL, charged_usd=ZERO)
     for one in [draft.cells.pop(key) for key in keys]:
         summed = summed if one is None else _together(summed, one)
