@@ -10,6 +10,7 @@ from benchmarks import (
     idling,
     open_collaborations,
     reducing,
+    reserving,
     resuming,
     second_run,
     set_up,
@@ -61,6 +62,12 @@ _LATENCY = (
         "The same on Kafka: a fleet of one process for each service and a broker of its own.",
         collaborating.measure_fleet,
         takes_s=35,
+    ),
+    Benchmark(
+        "money",
+        "What money adds to a call, in solo and on Kafka: the account's grant, and the claim.",
+        reserving.measure,
+        takes_s=60,
     ),
     Benchmark(
         "langgraph",
