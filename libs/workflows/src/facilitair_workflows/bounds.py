@@ -16,7 +16,7 @@ BYTES_PER_TOKEN: Final = 2
 A text that is denser over its whole length is what a worker declines as ``reservation_short``.
 """
 
-MARGIN_TOKENS: Final = 128
+MARGIN_TOKENS: Final = 512
 """For what stands around the texts: roles, separators, a complaint about an answer."""
 
 OUTPUT_TOKENS: Final = 8_192

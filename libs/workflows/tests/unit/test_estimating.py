@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from facilitair_events.definitions import Model, Prices, PriceTier, Repeat, Step
 from facilitair_testing.funded import priced
 from facilitair_testing.inbox import definition, review_loop, step
+from facilitair_workflows.bounds import MARGIN_TOKENS
 from facilitair_workflows.estimating import CountRange, PastUsage, estimate
 
 
@@ -42,7 +43,7 @@ def test_tokens_in_are_counted_and_answers_are_passed_on() -> None:
     assert (first.input_tokens.low, first.input_tokens.likely) == (9, 9)
     assert first.output_tokens == CountRange(low=64, likely=1000, high=1000)
     assert second.input_tokens.low == 2 + 4 + 64
-    assert second.input_tokens.high == 2 + 4 + 1000 + 128
+    assert second.input_tokens.high == 2 + 4 + 1000 + MARGIN_TOKENS
     assert first.usd is not None
     assert first.usd.low == (2 * 9 + 10 * 64) / Decimal(10**6)
     assert found.usd is not None
@@ -106,7 +107,7 @@ def test_at_most_counts_every_tier_and_kind_at_its_dearest() -> None:
     dear = replace(MODEL, prices=replace(MODEL.prices, tiers=(tier,), cache_write=Decimal(3)))
     found = of(priced(CHAIN, dear))
     assert found.steps[0].usd is not None
-    assert found.steps[0].usd.high == (200 * (9 + 128) + 1000 * 1000) / Decimal(10**6)
+    assert found.steps[0].usd.high == (200 * (9 + MARGIN_TOKENS) + 1000 * 1000) / Decimal(10**6)
     assert found.steps[0].usd.low == (2 * 9 + 10 * 64) / Decimal(10**6)
 
 

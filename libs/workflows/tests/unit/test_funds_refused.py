@@ -208,6 +208,8 @@ def test_r25_what_was_asked_too_late_is_asked_anew_three_times() -> None:
         assert inbox.asks[-1].asked_ms == inbox.now_ms
     inbox.refuse("stale")
     assert inbox.kinds[-1] == "collaboration.failed"
+    assert inbox.events[-1].fault.code == "budget_unavailable"
+    assert inbox.events[-1].fault.retryable
     assert len(inbox.asks) == 4
 
 

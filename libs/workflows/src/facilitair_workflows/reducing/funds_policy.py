@@ -17,6 +17,7 @@ from facilitair_workflows.reducing.draft import REMEMBERED_CLIENT_IDS, Draft
 from facilitair_workflows.reducing.funds_needs import need_of
 from facilitair_workflows.reducing.funds_requests import funds_of
 
+_LATER: Final = frozenset({"stale", "too_many_names", "too_many_open"})
 _NO_REASON: Final = Refusal(code="refused", message="the account gave no reason")
 
 
@@ -45,12 +46,19 @@ def refuse(draft: Draft, step: StepState, *, refusal: Refusal) -> StepState | No
     if cheaper is not None:
         draft.put_step(cheaper)
         return cheaper
-    fault = Fault(code="budget_exceeded", message=refusal.message)
+    fault = _fault(refusal)
     if pauses:
         _pause(draft, fault)
     else:
         draft.set(funds=replace(funds_of(draft), refused=fault, asked_for=step.path))
     return None
+
+
+def _fault(refusal: Refusal) -> Fault:
+    """A budget that is used up stays so; an account that has no room now may have some later."""
+    later = refusal.code in _LATER
+    code = "budget_unavailable" if later else "budget_exceeded"
+    return Fault(code=code, message=refusal.message, retryable=later)
 
 
 def _cheaper(draft: Draft, step: StepState, *, left: Decimal | None) -> StepState | None:
