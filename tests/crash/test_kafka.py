@@ -40,7 +40,7 @@ async def crew(tmp_path_factory, victim_kafka: KafkaServer) -> AsyncIterator[Fle
         yield Fleet(members, bootstrap=victim_kafka.address)
 
 
-@pytest.mark.parametrize("cell", cells("orchestrator", "agent-worker", n=2), ids=str)
+@pytest.mark.parametrize("cell", cells("orchestrator", "agent-worker", "accounts", n=2), ids=str)
 async def test_nothing_is_lost_and_nothing_is_paid_twice(cell, crew, keep_row):
     await die_and_be_judged(cell, crew, keep_row)
 
@@ -56,7 +56,7 @@ async def test_the_gateway_the_first_and_a_later_reach_too(cell, crew, keep_row)
 
 
 @pytest.mark.chaos
-@pytest.mark.parametrize("cell", twice("orchestrator", "agent-worker"), ids=str)
+@pytest.mark.parametrize("cell", twice("orchestrator", "agent-worker", "accounts"), ids=str)
 async def test_a_second_death_while_the_first_is_made_good(cell, crew, keep_row):
     await die_and_be_judged(cell, crew, keep_row)
 

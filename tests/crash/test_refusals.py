@@ -8,7 +8,12 @@ import pytest
 
 pytestmark = pytest.mark.integration
 
-SERVICES = ("facilitair_gateway", "facilitair_orchestrator", "facilitair_agent_worker")
+SERVICES = (
+    "facilitair_gateway",
+    "facilitair_orchestrator",
+    "facilitair_agent_worker",
+    "facilitair_accounts",
+)
 
 
 def started(module: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -21,7 +21,7 @@ async def test_the_first_and_a_later_reach_too(cell, tmp_path, keep_row):
 
 
 @pytest.mark.chaos
-@pytest.mark.parametrize("cell", twice("orchestrator", "agent-worker"), ids=str)
+@pytest.mark.parametrize("cell", twice("orchestrator", "agent-worker", "accounts"), ids=str)
 async def test_a_second_death_while_the_first_is_made_good(cell, tmp_path, keep_row):
     await die_and_be_judged(cell, tmp_path, keep_row)
 

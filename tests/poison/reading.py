@@ -3,7 +3,13 @@
 from typing import Final, Literal
 
 from facilitair_events.registry import DLQ_SUFFIX, TopicSpec
-from facilitair_events.topics import COLLABORATION_STATE, COLLABORATION_STREAM, QUERY_REPLIES
+from facilitair_events.topics import (
+    ACCOUNT_EVENTS,
+    ACCOUNT_STATE,
+    COLLABORATION_STATE,
+    COLLABORATION_STREAM,
+    QUERY_REPLIES,
+)
 
 How = Literal["group", "view", "fan-out", "bytes", "addressed", "takeover", "request"]
 
@@ -12,6 +18,8 @@ OTHERWISE: Final[dict[tuple[str, str], How]] = {
     (COLLABORATION_STREAM, "agent-worker"): "bytes",
     (COLLABORATION_STATE, "orchestrator"): "takeover",
     (QUERY_REPLIES, "gateway"): "addressed",
+    (ACCOUNT_STATE, "accounts"): "takeover",
+    (ACCOUNT_EVENTS, "gateway"): "request",
 }
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from facilitair_events import topics
+from facilitair_events.accounts import CallCharged, FundsAnswered, FundsRequested, FundsReturned
+from facilitair_events.books import CallSettled, FundsReserved
 from facilitair_events.collaboration import CollaborationCompleted, StepScheduled
 from facilitair_events.ids import call_id, collaboration_id
 from facilitair_events.replies import RequestAnswered
@@ -14,13 +16,15 @@ from facilitair_events.stream import Token
 from facilitair_events.types import NAMES
 from facilitair_events.work import CallClaimed, CallDone, RunAttempt
 from facilitair_messaging.ports import Message
+from facilitair_testing.eventually import eventually
 from facilitair_testing.promises import promised
 from tests.poison.kinds import KINDS, PADDING
-from tests.poison.world import World, one_partition_each
+from tests.poison.world import PATIENCE_S, World, one_partition_each
 
 COMPLETED = ("collaboration.completed", None)
 INTERNAL = ("collaboration.failed", "internal")
 UNREADABLE = ("collaboration.failed", "task_unreadable")
+UNAVAILABLE = ("collaboration.failed", "budget_unavailable")
 
 
 class Case(NamedTuple):
@@ -43,18 +47,36 @@ CASES: Mapping[str, Case] = {
     "end": Case(topics.COLLABORATION_STREAM, CollaborationCompleted, COMPLETED),
     "token": Case(topics.COLLABORATION_STREAM, Token, COMPLETED),
     "reply": Case(topics.QUERY_REPLIES, RequestAnswered, COMPLETED),
+    "grant": Case(topics.COLLABORATION_INBOX, FundsAnswered, INTERNAL),
+    "charge": Case(topics.ACCOUNT_REQUESTS, CallCharged, COMPLETED),
+    "return": Case(topics.ACCOUNT_REQUESTS, FundsReturned, COMPLETED),
+    "reserve": Case(topics.ACCOUNT_EVENTS, FundsReserved, COMPLETED),
+    "entry": Case(topics.ACCOUNT_EVENTS, CallSettled, COMPLETED),
 }
+PATIENT: Mapping[str, Case] = {
+    "funds": Case(topics.ACCOUNT_REQUESTS, FundsRequested, UNAVAILABLE),
+}
+"""Whose collaboration waits for its deadline: two minutes."""
+
+ALL = {**CASES, **PATIENT}
 SPECS = one_partition_each()
-CELLS = [
-    (name, kind)
-    for name, case in CASES.items()
-    for kind in KINDS
-    if kind != "raw-newline" or case.topic == topics.COLLABORATION_STREAM
-    if kind != "900-kb" or SPECS[case.topic].max_record_bytes > PADDING
-    # A kind that the gateway does not know may be that of a newer version: it is passed on, and
-    # whether it is the last one only its reader can tell.
-    if (name, kind) != ("end", "unknown-type")
-]
+
+
+def cells_of(cases: Mapping[str, Case]) -> list[tuple[str, str]]:
+    """Every case with every kind that is poison to it."""
+    return [
+        (name, kind)
+        for name, case in cases.items()
+        for kind in KINDS
+        if kind != "raw-newline" or case.topic == topics.COLLABORATION_STREAM
+        if kind != "900-kb" or SPECS[case.topic].max_record_bytes > PADDING
+        # A kind that the gateway does not know may be that of a newer version: it is passed on,
+        # and whether it is the last one only its reader can tell.
+        if (name, kind) != ("end", "unknown-type")
+    ]
+
+
+CELLS = cells_of(CASES)
 SKIPPED_COPY = {"not-json", "missing-headers", "wrong-tenant", "raw-newline"}
 
 
@@ -86,13 +108,13 @@ async def run(world: World, case: Case, kind: str) -> Outcome:
 
 async def run_all(world: World, cells) -> dict[tuple[str, str], Outcome | BaseException]:
     """Run cells at the same time; what a cell raised is its outcome."""
-    runs = (run(world, CASES[name], kind) for name, kind in cells)
+    runs = (run(world, ALL[name], kind) for name, kind in cells)
     return dict(zip(cells, await asyncio.gather(*runs, return_exceptions=True), strict=True))
 
 
 async def check(world, outcome, *, name, kind):
     """Everything that has to follow from one spoiled record."""
-    ends = CASES[name].ends
+    ends = ALL[name].ends
     terminal, value = outcome.end
     with promised("poison is accounted for"):
         assert (terminal, value.get("fault", {}).get("code")) == ends
@@ -112,16 +134,20 @@ async def _check_letter(world, outcome):
         and record.key == outcome.spoiled.key
     ]
     if SPECS[topic].dead_letters:
-        assert len(await world.letters(topic, offset)) == len(SPECS[topic].consumers)
-        assert "not json" not in outcome.end[1]["fault"]["message"]
+        # An account reads on behind the end of its collaboration.
+        letters = await eventually(
+            lambda: world.letters(topic, offset), timeout_s=PATIENCE_S, what="a dead letter"
+        )
+        assert len(letters) == len(SPECS[topic].consumers)
+        assert "not json" not in outcome.end[1].get("fault", {}).get("message", "")
 
 
 async def _check_money(world, outcome, name):
-    """One call at most, and none for a request or a task that nobody could read."""
+    """One call at most, and none where nobody could read the request, its task or its grant."""
     ident = outcome.collaboration
     possible = [f"local/{call_id('local', ident, 'assistant', 1, index)}" for index in range(5)]
     made = [call for call in world.model.calls if call in possible]
-    assert len(made) == (0 if name in {"request", "task"} else 1)
+    assert len(made) == (0 if name in {"request", "task", "grant", "funds"} else 1)
 
 
 async def _check_view(world, outcome, name, *, skipped):

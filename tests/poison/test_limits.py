@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from facilitair_accounts import app as accounts
+from facilitair_accounts.settings import AccountsSettings
 from facilitair_agent_worker import app as agent_worker
 from facilitair_agent_worker.settings import AgentWorkerSettings
 from facilitair_events import topics
@@ -33,6 +35,9 @@ READS = {
     ),
     topics.COLLABORATION_INBOX: lambda home, log: orchestrator.build_app(
         OrchestratorSettings(home=home, rejections=FEW), log
+    ),
+    topics.ACCOUNT_REQUESTS: lambda home, log: accounts.build_app(
+        AccountsSettings(home=home, rejections=FEW), log
     ),
 }
 
@@ -80,7 +85,11 @@ async def test_e03_a_service_that_rejects_everything_stops(open_any_log, tmp_pat
 
 
 def app_group(topic):
-    return agent_worker.SERVICE if topic == topics.AGENT_TASKS else orchestrator.SERVICE
+    return {
+        topics.AGENT_TASKS: agent_worker.SERVICE,
+        topics.COLLABORATION_INBOX: orchestrator.SERVICE,
+        topics.ACCOUNT_REQUESTS: accounts.SERVICE,
+    }[topic]
 
 
 @pytest.mark.integration

@@ -6,8 +6,11 @@ import pytest
 from msgspec import structs
 
 from facilitair_events import topics
+from facilitair_events.books import CallSettled
+from facilitair_events.envelope import header
 from facilitair_events.ids import collaboration_id
 from facilitair_events.requests import CollaborationRequested
+from facilitair_events.types import NAMES
 from facilitair_messaging.messages import message
 from facilitair_messaging.ports import Message
 from facilitair_observability import names
@@ -18,6 +21,7 @@ from tests.poison.world import PATIENCE_S
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.integration]
 
+SETTLED = NAMES[CallSettled]
 READABLE_JSON = [kind for kind in KINDS if kind != "raw-newline"]
 
 
@@ -47,6 +51,35 @@ async def test_r08_an_owner_decides_again_what_an_unreadable_snapshot_covered(wo
     assert (await world.end(ident))[0] == "collaboration.completed"
     assert len(model.calls) == 1
     assert (await world.watch(ident))[-1][1] == "collaboration.completed"
+
+
+@pytest.mark.parametrize("kind", READABLE_JSON)
+async def test_r08_an_account_counts_again_what_an_unreadable_snapshot_covered(world, kind):
+    """Its state is that of every tenant's collaborations: none of them may notice."""
+    before = await _spent(world)
+    world.spoil("local", wanted=in_topic(topics.ACCOUNT_STATE), change=KINDS[kind])
+    first = (await world.submit())["id"]
+    assert (await world.end(first))[0] == "collaboration.completed"
+    await eventually(lambda: "local" in world.spoiled, timeout_s=PATIENCE_S, what="a snapshot")
+    del world.spoiled["local"]
+    await world.restart("accounts")
+    second = (await world.submit())["id"]
+    assert (await world.end(second))[0] == "collaboration.completed"
+
+    async def both():
+        return await _spent(world) == before + 2
+
+    await eventually(both, timeout_s=PATIENCE_S, what="two calls in the books")
+
+
+async def _spent(world) -> int:
+    """How many calls the books of the tenant have, each once."""
+    settled = [r for r in await world.records(topics.ACCOUNT_EVENTS) if _type(r) == SETTLED]
+    return len({(r.key, r.value) for r in settled})
+
+
+def _type(record) -> str:
+    return (header(record.headers, "ce_type") or b"").decode()
 
 
 @pytest.mark.parametrize("kind", READABLE_JSON)

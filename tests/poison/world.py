@@ -1,4 +1,4 @@
-"""Gateway, orchestrator and worker in one process over a log whose records a test can spoil."""
+"""All services in one process, over a log whose records a test can spoil."""
 
 import asyncio
 import json
@@ -14,12 +14,14 @@ from msgspec import structs
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
+from facilitair_accounts import app as accounts
+from facilitair_accounts.settings import AccountReducerGroup, AccountsSettings
 from facilitair_agent_worker import app as agent_worker
 from facilitair_agent_worker.settings import AgentWorkerSettings
 from facilitair_events.envelope import header
 from facilitair_events.layout import topics_dir
 from facilitair_events.registry import DLQ_SUFFIX, Registry, TopicSpec
-from facilitair_events.topics import COLLABORATION_EVENTS
+from facilitair_events.topics import ACCOUNT_EVENTS, ACCOUNT_REQUESTS, COLLABORATION_EVENTS
 from facilitair_events.types import TERMINAL_KINDS, kind_of
 from facilitair_gateway import app as gateway
 from facilitair_gateway.settings import GatewaySettings
@@ -40,7 +42,7 @@ from facilitair_testing.spoiling import SpoilingLog
 
 # Much of what these services read is poison; when that is too much, `test_limits` says.
 _MANY: Final = RejectionsGroup(max_consecutive=1000, max_ratio=1)
-PATIENCE_S: Final = 120.0
+PATIENCE_S: Final = 240.0
 _REPLY_S: Final = 6.0
 """Who lost its reply waits so long, all at the same time; a busy broker may need some of it."""
 
@@ -48,7 +50,10 @@ _AWAY: Final = 503
 Wanted = Callable[[Message], bool]
 Change = Callable[[Message], Message]
 
-SERVICES: Final = ("orchestrator", "agent-worker", "gateway")
+SERVICES: Final = ("accounts", "orchestrator", "agent-worker", "gateway")
+_OF_TENANTS: Final = frozenset({ACCOUNT_EVENTS, ACCOUNT_REQUESTS})
+"""What is in them about a collaboration is about its tenant by key and header."""
+
 _ENDPOINTS: Final = Endpoints(
     by_provider={"simulator": Endpoint(provider="simulator", base_url="http://127.0.0.1:9/v1")},
     default_provider="simulator",
@@ -62,7 +67,11 @@ def one_partition_each() -> dict[str, TopicSpec]:
 
 
 def owner_of(message: Message) -> str:
-    """The collaboration that a record is about."""
+    """The collaboration that a record is about; else its tenant."""
+    if message.topic in _OF_TENANTS:
+        told = json.loads(message.value or b"{}").get("collaboration")
+        if told is not None:
+            return str(told)
     return (header(message.headers, "ce_subject") or message.key.split(b":")[-1]).decode()
 
 
@@ -133,6 +142,12 @@ class World:
                 OrchestratorSettings(home=home, reducer=reducer, rejections=_MANY), log
             ) as built:
                 yield built
+        elif name == "accounts":
+            group = AccountReducerGroup(snapshot_interval_ms=1)
+            async with accounts.build_app(
+                AccountsSettings(home=home, reducer=group, rejections=_MANY), log
+            ) as kept:
+                yield kept
         elif name == "agent-worker":
             settings = AgentWorkerSettings(home=home, rejections=_MANY)
             async with agent_worker.build_app(settings, log, endpoints=_ENDPOINTS) as worker:

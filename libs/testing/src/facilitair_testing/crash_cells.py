@@ -10,6 +10,7 @@ from msgspec import Struct
 from facilitair_events.layout import topics_dir
 from facilitair_events.registry import Registry
 from facilitair_events.topics import (
+    ACCOUNT_REQUESTS,
     AGENT_TASKS,
     COLLABORATION_EVENTS,
     COLLABORATION_INBOX,
@@ -33,7 +34,11 @@ _STUCK: Final = "it does not go on"
 _VOID_S: Final = 30.0
 """How long a point may be reached after the last end; commits come behind the work."""
 
-_READS: Final = (("orchestrator", COLLABORATION_INBOX), ("agent-worker", AGENT_TASKS))
+_READS: Final = (
+    ("orchestrator", COLLABORATION_INBOX),
+    ("agent-worker", AGENT_TASKS),
+    ("accounts", ACCOUNT_REQUESTS),
+)
 
 
 async def run_cell(
@@ -146,10 +151,14 @@ async def _die_and_come_back(cell: Cell, victim: Victim, *, living: asyncio.Task
 
 
 async def _ask_and_watch(clients: Sequence[CrashClient]) -> None:
-    """Each asks once the one before was accepted, so that not all are decided in one batch."""
+    """Each asks once the one before was accepted, so that not all are decided in one batch.
+
+    Before it watches it asks how its account stands, as who minds the money does.
+    """
     async with asyncio.TaskGroup() as watching:
         for client in clients:
             await client.submit()
+            await client.stand()
             watching.create_task(client.watch())
 
 

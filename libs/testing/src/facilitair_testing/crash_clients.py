@@ -62,6 +62,11 @@ class CrashClient:
         while not await self._submitted():  # noqa: ASYNC110 - as above
             await asyncio.sleep(_PAUSE_S)
 
+    async def stand(self) -> None:
+        """Ask how the account stands until somebody says it. Raises ClientRefusedError."""
+        while not await self._told():  # noqa: ASYNC110 - as in ``submit``
+            await asyncio.sleep(_PAUSE_S)
+
     async def watch(self) -> str:
         """Watch until the end; returns the terminal event. Raises ClientRefusedError."""
         while (ended := await self._watched()) is None:  # noqa: ASYNC110 - as in ``submit``
@@ -91,6 +96,16 @@ class CrashClient:
             return True
         self._refused("submit", operation, status=got.status, told=str(answer))
         return False
+
+    async def _told(self) -> bool:
+        try:
+            async with self._session.get(f"{self._url()}/v1/budget", timeout=_REQUEST) as got:
+                told = await got.text()
+        except _LOST:
+            return False
+        if HTTPStatus.BAD_REQUEST <= got.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise ClientRefusedError(op="budget", status=got.status, told=told)
+        return got.status == HTTPStatus.OK
 
     async def _watched(self) -> str | None:
         """One connection, from where the last one was; the terminal event if it was shown."""

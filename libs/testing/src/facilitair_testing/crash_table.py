@@ -10,7 +10,7 @@ from msgspec import Struct
 from facilitair_messaging.crash_points import POINTS
 
 LogName = Literal["solo", "kafka"]
-SERVICES: Final = ("gateway", "orchestrator", "agent-worker")
+SERVICES: Final = ("gateway", "orchestrator", "agent-worker", "accounts")
 _HEADINGS: Final = ("service", "point", "log", "n", "reached", "violations", "recovery")
 
 _TWICE: Final = {
@@ -18,6 +18,10 @@ _TWICE: Final = {
         "after_events_acked": ("after_decide", "after_commands_acked", "before_commit"),
         "after_commands_acked": ("after_decode", "after_snapshot"),
         "after_snapshot": ("after_decode", "before_commit"),
+    },
+    "accounts": {
+        "after_events_acked": ("after_decide", "after_commands_acked", "before_commit"),
+        "after_commands_acked": ("after_decode", "after_snapshot"),
     },
     "agent-worker": {
         "after_claim": ("after_claim_read", "before_done"),

@@ -4,11 +4,20 @@ from collections import Counter
 
 import pytest
 
+from facilitair_testing.chaos.budgets import BUDGETS
 from facilitair_testing.chaos.faults import KINDS, MEANS
 from facilitair_testing.chaos.injectors import INJECTORS
-from facilitair_testing.chaos.loads import L0, L1, TENANTS, asked
-from facilitair_testing.chaos.planning import SESSION_S, plan
+from facilitair_testing.chaos.loads import L0, L1, LM, LOADS, TENANTS, asked
+from facilitair_testing.chaos.planning import (
+    READERS,
+    REDUCERS,
+    SERVICES,
+    SESSION_S,
+    kills,
+    plan,
+)
 from facilitair_testing.chaos.results import LEAST_FAULTS
+from facilitair_testing.chaos.running import faults_of
 
 SEEDS = range(1, 21)
 SYSTEMS = ("solo", "kafka")
@@ -73,3 +82,35 @@ def test_the_same_seed_is_the_same_load():
     assert asked(L0, seed=3, waves=5) == asked(L0, seed=3, waves=5)
     assert asked(L0, seed=3, waves=5) != asked(L0, seed=4, waves=5)
     assert len({one.key for one in asked(L1, seed=3, waves=5)}) == L1.collaborations
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_load_of_money_has_deaths_enough_and_nothing_else(system):
+    faults = faults_of(1, system=system, load=LM)
+    assert faults == kills(1, system=system, count=LM.kills)
+    assert {fault.kind for fault in faults} == {"kill"}
+    assert LM.collaborations == len(faults) - 20 == LM.least_in_flight == 200
+    assert faults != faults_of(2, system=system, load=LM)
+
+
+def test_every_service_dies_and_every_reducer_loses_its_state():
+    killed = {fault.target for fault in kills(1, system="kafka", count=LM.kills)}
+    members = {f"{service}-{number}" for service in SERVICES for number in range(2)}
+    assert killed == members | set(SERVICES)
+    planned = [fault for seed in range(1, 61) for fault in plan(seed, system="kafka")]
+    assert {f.target for f in planned if f.kind == "state_lost"} == set(REDUCERS)
+    assert {f.target for f in planned if f.kind == "reset_group"} == set(READERS)
+
+
+def test_a_quarter_of_the_providers_answers_of_a_load_of_money_go_wrong():
+    tasks = [one.task for seed in SEEDS for one in asked(LM, seed=seed, waves=LM.kills)]
+    wrong = [task for task in tasks if "[[simulator:" in task]
+    assert len(wrong) / len(tasks) == pytest.approx(0.25, abs=0.03)
+    assert not any("[[simulator:" in one.task for one in asked(L1, seed=1, waves=14))
+
+
+def test_every_tenant_of_a_load_has_a_budget_with_a_hard_limit():
+    tenants = {one.tenant for load in LOADS.values() for one in asked(load, seed=1, waves=5)}
+    assert tenants == set(BUDGETS)
+    for budget in BUDGETS.values():
+        assert any(limit.get("kind", "hard") == "hard" for limit in budget["limits"])

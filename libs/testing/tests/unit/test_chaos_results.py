@@ -50,6 +50,13 @@ def test_a_run_that_proves_nothing_or_something_bad_does_not_pass(change, verdic
     assert result.verdict == verdict
 
 
+def test_a_fault_that_found_nobody_waiting_was_not_in_flight():
+    faults = tuple(replace(landed(), in_flight=n % 2) for n in range(10))
+    assert replace(GOOD, faults=faults).in_flight == 5
+    assert replace(GOOD, faults=faults, least_in_flight=5).passed
+    assert replace(GOOD, faults=faults, least_in_flight=6).verdict == "void"
+
+
 def test_what_the_machine_cannot_do_is_named():
     result = replace(GOOD, faults=(*GOOD.faults, landed("disk_full", evidence=None, missing=True)))
     assert result.impossible == ("disk_full: needs a disk",)

@@ -17,9 +17,8 @@ from facilitair_native.errors import MissingProgramError, NativeError
 from facilitair_native.programs import find_java
 from facilitair_testing.chaos.faults import SystemName
 from facilitair_testing.chaos.loads import LOADS
-from facilitair_testing.chaos.planning import plan
 from facilitair_testing.chaos.results import Result, table
-from facilitair_testing.chaos.running import Order, run
+from facilitair_testing.chaos.running import Order, faults_of, run
 from facilitair_testing.chaos.shelf import Shelf
 
 _SYSTEMS: Final[tuple[SystemName, ...]] = ("kafka", "solo")
@@ -46,7 +45,8 @@ def main(argv: Sequence[str]) -> int:
     if arguments.plan:
         for seed in seeds:
             print(f"seed {seed} on {arguments.system}:")  # noqa: T201 - its interface
-            for fault in plan(seed, system=arguments.system):
+            load = LOADS[arguments.load]
+            for fault in faults_of(seed, system=arguments.system, load=load):
                 print(f"  after {fault.after_s:g} s: {fault}")  # noqa: T201 - its interface
         return 0
     if arguments.system == "kafka":

@@ -78,6 +78,7 @@ class Landed(Struct, frozen=True, kw_only=True):
 
     ``evidence`` says what was observed; without it the fault did not land, and ``reason`` says
     why. ``missing`` says that this machine cannot do it at all.
+    ``in_flight`` is how many collaborations were watched that had not ended.
     """
 
     fault: Fault
@@ -86,6 +87,7 @@ class Landed(Struct, frozen=True, kw_only=True):
     evidence: str | None = None
     reason: str | None = None
     missing: bool = False
+    in_flight: int = 0
 
 
 class NotLandedError(Exception):

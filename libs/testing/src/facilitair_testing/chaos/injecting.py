@@ -9,8 +9,9 @@ from typing import Final
 
 from facilitair_messaging.ports import Log, TopicPartition
 from facilitair_testing.chaos.faults import Fault, NotLandedError, NotPossibleError
+from facilitair_testing.chaos.planning import READERS
 from facilitair_testing.chaos.process_states import alive, stopped
-from facilitair_testing.chaos.systems import GROUPS, System
+from facilitair_testing.chaos.systems import System
 from facilitair_testing.eventually import ConditionNotMetError, eventually
 
 _SEEN_S: Final = 20.0
@@ -84,8 +85,8 @@ async def disk_full(system: System, fault: Fault) -> str:
 
 async def redeliver(system: System, fault: Fault) -> str:  # noqa: ARG001 - everybody
     """Every group reads everything again."""
-    async with system.without(GROUPS) as log:
-        moved = {group: await _set_back(log, group) for group in GROUPS}
+    async with system.without(READERS) as log:
+        moved = {group: await _set_back(log, group) for group in READERS}
     return f"records given out again: {moved}"
 
 
@@ -97,10 +98,10 @@ async def reset_group(system: System, fault: Fault) -> str:
 
 
 async def state_lost(system: System, fault: Fault) -> str:
-    """The orchestrator finds no snapshot and reads everything again."""
+    """A reducer finds no snapshot and reads everything again."""
     async with system.without([fault.target]) as log:
         moved = await _set_back(log, fault.target)
-        deleted = await system.forget_states(log)
+        deleted = await system.forget_states(log, service=fault.target)
     if not deleted:
         raise NotLandedError(expected="snapshots to delete")
     return f"{deleted} snapshots deleted, {moved} records to be read again"

@@ -16,7 +16,6 @@ import aiohttp
 
 from facilitair_events.layout import topics_dir
 from facilitair_events.registry import Registry
-from facilitair_events.topics import COLLABORATION_STATE
 from facilitair_messaging.adapters.kafka import KafkaLog, Timing
 from facilitair_messaging.errors import GroupActiveError
 from facilitair_messaging.ports import Log
@@ -24,11 +23,11 @@ from facilitair_native.kafka import KafkaServer
 from facilitair_testing.chaos.clocks import Clocks, build_library
 from facilitair_testing.chaos.faults import EVERYBODY, SystemName
 from facilitair_testing.chaos.forgetting import forget
-from facilitair_testing.chaos.planning import SERVICES
+from facilitair_testing.chaos.planning import READERS, REDUCERS, SERVICES
 from facilitair_testing.chaos.preparing import write_definitions
 from facilitair_testing.chaos.proxy import ChaosProxy, kafka_client
 from facilitair_testing.chaos.small_disk import small_disk
-from facilitair_testing.chaos.systems import GROUPS, settings
+from facilitair_testing.chaos.systems import STATES, settings
 from facilitair_testing.eventually import eventually
 from facilitair_testing.fleet import FleetProcess
 
@@ -134,16 +133,19 @@ class KafkaSystem:
         await eventually(self._all_ready, timeout_s=_READY_S, what="every member is ready")
 
     async def rebuilt(self) -> None:
-        killed = self.pids("orchestrator")
-        for pid in killed.values():
+        killed = self._reducers()
+        for pid in killed:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         await eventually(
-            lambda: not set(killed.values()) & set(self.pids("orchestrator").values()),
+            lambda: not killed & self._reducers(),
             timeout_s=_READY_S,
-            what="the orchestrators are started again",
+            what="the reducers are started again",
         )
         await self.whole()
+
+    def _reducers(self) -> set[int]:
+        return {pid for service in REDUCERS for pid in self.pids(service).values()}
 
     @asynccontextmanager
     async def without(self, services: Sequence[str]) -> AsyncIterator[Log]:
@@ -155,14 +157,14 @@ class KafkaSystem:
                     with suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
             async with self.open_log() as log:
-                for group in set(GROUPS) & set(services):
+                for group in set(READERS) & set(services):
                     await self._emptied(log, group)
                 yield log
         finally:
             os.kill(self.fleet.pid, signal.SIGCONT)
 
-    async def forget_states(self, log: Log) -> int:
-        spec = Registry.load(topics_dir()).topics[COLLABORATION_STATE]
+    async def forget_states(self, log: Log, *, service: str) -> int:
+        spec = Registry.load(topics_dir()).topics[STATES[service]]
         return await forget(f"127.0.0.1:{self.proxy.port}", log, spec=spec)
 
     @asynccontextmanager

@@ -6,10 +6,17 @@ from typing import Final
 
 from facilitair_testing.chaos.faults import BROKER, EVERYBODY, Fault, Kind, SystemName
 
-SERVICES: Final = ("orchestrator", "agent-worker", "gateway")
+SERVICES: Final = ("orchestrator", "agent-worker", "gateway", "accounts")
+READERS: Final = ("orchestrator", "agent-worker", "accounts")
+"""Services that read as a consumer group."""
+
+REDUCERS: Final = ("orchestrator", "accounts")
+"""Those of them that keep snapshots."""
+
 SESSION_S: Final = 6.0
 """Of the group members of a run: the shortest that a broker takes."""
 
+_KILL_GAP_S: Final = (0.1, 0.9)
 _HOUR_S: Final = 3600.0
 _SOLO_CHEAP: Final[tuple[Kind, ...]] = ("pause", "slow_disk", "disk_full")
 _SOLO_PLAIN: Final[tuple[Kind, ...]] = ("pause", "slow_disk")
@@ -40,6 +47,21 @@ def plan(seed: int, *, system: SystemName) -> list[Fault]:
     kinds = _solo_kinds(chance) if system == "solo" else _kafka_kinds(chance)
     gap = (0.1, 0.6) if system == "solo" else (1.0, 4.0)
     return [_MAKE[system](kind, chance, after_s=round(chance.uniform(*gap), 2)) for kind in kinds]
+
+
+def kills(seed: int, *, system: SystemName, count: int) -> list[Fault]:
+    """So many deaths and nothing else, of whole services and of single members, close together."""
+    chance = Random(f"{seed}/{system}/kills")  # noqa: S311 - as above
+    return [
+        _fault(
+            "kill",
+            target=EVERYBODY if system == "solo" else _kafka_target("kill", chance),
+            after_s=round(chance.uniform(*_KILL_GAP_S), 2),
+            for_s=0.0,
+            amount=0.0,
+        )
+        for _ in range(count)
+    ]
 
 
 def _solo_kinds(chance: Random) -> list[Kind]:
@@ -73,9 +95,9 @@ def _solo_fault(kind: Kind, chance: Random, *, after_s: float) -> Fault:
         # The clock of solo is that of its log, too: a jump is what a laptop's clock does.
         for_s, amount = chance.uniform(0.5, 1.5), chance.choice((-8.0, 8.0))
     elif kind == "reset_group":
-        target = chance.choice(SERVICES[:2])
+        target = chance.choice(READERS)
     elif kind == "state_lost":
-        target = "orchestrator"
+        target = chance.choice(REDUCERS)
     return _fault(kind, target=target, after_s=after_s, for_s=for_s, amount=amount)
 
 
@@ -121,9 +143,9 @@ def _kafka_target(kind: Kind, chance: Random) -> str:
     if kind == "redeliver":
         return EVERYBODY
     if kind == "reset_group":
-        return chance.choice(SERVICES[:2])
+        return chance.choice(READERS)
     if kind in {"state_lost", "storm"}:
-        return "orchestrator" if kind == "state_lost" else "agent-worker"
+        return chance.choice(REDUCERS) if kind == "state_lost" else "agent-worker"
     if kind in _OF_A_MEMBER:
         return f"{service}-{chance.randrange(2)}"
     # A whole service, or one of its two members.

@@ -45,6 +45,10 @@ class Pulse:
         """A viewer saw the end."""
         self._waiting.pop(viewer, None)
 
+    def watching(self) -> int:
+        """How many viewers watch something that has not ended."""
+        return len(self._waiting)
+
     def unanswered(self) -> int:
         """How many waits never ended."""
         return sum(len(waiting) for waiting in self._waiting.values())

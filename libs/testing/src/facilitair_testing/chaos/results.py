@@ -27,6 +27,7 @@ class Result(Struct, frozen=True, kw_only=True):
     """One run. ``accepted`` were answered with 202, ``terminal`` of them have ended.
 
     ``finished`` is the share of the load whose clients saw the end.
+    ``least_in_flight`` is how many faults have to land while somebody waits.
     ``trouble`` is what went wrong beside the history: a system that did not come back, a client
     that was refused.
     """
@@ -47,6 +48,12 @@ class Result(Struct, frozen=True, kw_only=True):
     ends: dict[str, int]
     trouble: tuple[str, ...] = ()
     commit: str = ""
+    least_in_flight: int = 0
+
+    @property
+    def in_flight(self) -> int:
+        """How many faults had an effect while somebody waited for a collaboration."""
+        return sum(one.evidence is not None and one.in_flight > 0 for one in self.faults)
 
     @property
     def landed(self) -> Counter[str]:
@@ -65,6 +72,9 @@ class Result(Struct, frozen=True, kw_only=True):
         landed = self.landed.total()
         if landed < LEAST_FAULTS:
             reasons.append(f"{landed} faults landed, {LEAST_FAULTS} are needed")
+        if self.in_flight < self.least_in_flight:
+            told = f"{self.in_flight} faults landed in flight"
+            reasons.append(f"{told}, {self.least_in_flight} are needed")
         if self.finished < LEAST_LOAD:
             reasons.append(f"{self.finished:.0%} of the load finished, {LEAST_LOAD:.0%} are needed")
         return tuple(reasons)

@@ -11,12 +11,14 @@ from typing import Final
 import msgspec
 from aiokafka.errors import KafkaError
 from msgspec import Struct
+from msgspec.structs import replace
 
 from facilitair_events.layout import topics_dir
 from facilitair_events.registry import Registry
 from facilitair_messaging.errors import MessagingError
 from facilitair_native.errors import NativeError
 from facilitair_runtime.adapters.wall_clock import wall_clock_ms
+from facilitair_testing.chaos.budgets import set_budgets
 from facilitair_testing.chaos.crowd import Crowd
 from facilitair_testing.chaos.faults import (
     Fault,
@@ -28,7 +30,7 @@ from facilitair_testing.chaos.faults import (
 from facilitair_testing.chaos.injectors import INJECTORS
 from facilitair_testing.chaos.kafka_system import KafkaSystem
 from facilitair_testing.chaos.loads import Load, asked
-from facilitair_testing.chaos.planning import plan
+from facilitair_testing.chaos.planning import kills, plan
 from facilitair_testing.chaos.preparing import issue_keys
 from facilitair_testing.chaos.recovery import Pulse
 from facilitair_testing.chaos.results import Breach, Result
@@ -65,7 +67,7 @@ class Order(Struct, frozen=True, kw_only=True):
 async def run(order: Order, *, tell: Tell) -> Result:
     """Run it; the result says whether it proves anything. Leaves no process."""
     began = time.monotonic()
-    faults = plan(order.seed, system=order.system)
+    faults = faults_of(order.seed, system=order.system, load=order.load)
     order.folder.mkdir(parents=True)
     pulse = Pulse(time.monotonic)
     journal_path = order.folder / "clients.jsonl"
@@ -74,6 +76,7 @@ async def run(order: Order, *, tell: Tell) -> Result:
         system = await stack.enter_async_context(_started(order))
         journal = stack.enter_context(closing(ClientJournal(journal_path)))
         keys = await issue_keys(system.urls, admin_key=system.admin_key)
+        await set_budgets(system.urls[0], admin_key=system.admin_key)
         crowd = await stack.enter_async_context(
             Crowd.of(
                 asked(order.load, seed=order.seed, waves=len(faults)),
@@ -111,18 +114,28 @@ async def run(order: Order, *, tell: Tell) -> Result:
         ends=dict(Counter(crowd.ends())),
         trouble=(*crowd.trouble, *trouble),
         commit=order.commit,
+        least_in_flight=order.load.least_in_flight,
     )
+
+
+def faults_of(seed: int, *, system: SystemName, load: Load) -> list[Fault]:
+    """The plan of a run: deaths only where the load says so. Pure."""
+    if load.kills:
+        return kills(seed, system=system, count=load.kills)
+    return plan(seed, system=system)
 
 
 @asynccontextmanager
 async def _started(order: Order) -> AsyncIterator[AnySystem]:
     home = order.folder / "home"
     home.mkdir()
+    pace = order.load.pace
+    told = {} if pace is None else msgspec.structs.asdict(pace)
     if order.system == "solo":
-        async with SoloSystem.started(home) as solo:
+        async with SoloSystem.started(home, **told) as solo:
             yield solo
     else:
-        async with KafkaSystem.started(home) as fleet:
+        async with KafkaSystem.started(home, **told) as fleet:
             yield fleet
 
 
@@ -146,8 +159,9 @@ async def _hurt(
         for number, fault in enumerate(faults):
             crowd.release(number)
             await asyncio.sleep(fault.after_s)
-            at_s = time.monotonic() - began
+            at_s, in_flight = time.monotonic() - began, pulse.watching()
             one = await _inject(system, fault, at_s=at_s, began=began)
+            one = replace(one, in_flight=in_flight)
             pulse.over(number)
             found.append(one)
             written.write(msgspec.json.encode(one) + b"\n")

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 from facilitair_events.layout import topics_dir
 from facilitair_events.registry import Registry
-from facilitair_events.topics import COLLABORATION_STATE
 from facilitair_messaging.adapters.embedded import EmbeddedLog
 from facilitair_messaging.ports import Log
 from facilitair_testing.chaos.clocks import Clocks, build_library
@@ -21,7 +20,7 @@ from facilitair_testing.chaos.faults import EVERYBODY, SystemName
 from facilitair_testing.chaos.preparing import write_definitions
 from facilitair_testing.chaos.process_states import alive
 from facilitair_testing.chaos.small_disk import small_disk
-from facilitair_testing.chaos.systems import settings
+from facilitair_testing.chaos.systems import STATES, settings
 from facilitair_testing.eventually import eventually
 from facilitair_testing.solo import SoloProcess
 
@@ -127,11 +126,12 @@ class SoloSystem:
         finally:
             self._wanted = True
 
-    async def forget_states(self, log: Log) -> int:  # noqa: ARG002 - in the file itself
+    async def forget_states(self, log: Log, *, service: str) -> int:  # noqa: ARG002 - in the file
+        topic = STATES[service]
         with closing(sqlite3.connect(self.home / "log" / "log.db")) as db, db:
-            db.execute(_FLOORS, (COLLABORATION_STATE,))
-            db.execute(_BEGIN, (COLLABORATION_STATE,))
-            return db.execute(_FORGET, (COLLABORATION_STATE,)).rowcount
+            db.execute(_FLOORS, (topic,))
+            db.execute(_BEGIN, (topic,))
+            return db.execute(_FORGET, (topic,)).rowcount
 
     async def stop_for_good(self) -> None:
         """Kill it and leave it down, so that its log can be read."""

@@ -3,15 +3,19 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
+from facilitair_events.topics import ACCOUNT_STATE, COLLABORATION_STATE
 from facilitair_messaging.ports import Log
 from facilitair_testing.chaos.clocks import Clocks
 from facilitair_testing.chaos.faults import SystemName
 from facilitair_testing.chaos.small_disk import SmallDisk
 
-GROUPS = ("orchestrator", "agent-worker")
-"""Services that read as a consumer group."""
+STATES: Final[Mapping[str, str]] = {
+    "orchestrator": COLLABORATION_STATE,
+    "accounts": ACCOUNT_STATE,
+}
+"""Where a service keeps its snapshots."""
 
 
 class System(Protocol):
@@ -43,15 +47,15 @@ class System(Protocol):
         ...
 
     async def rebuilt(self) -> None:
-        """Have every partition of the orchestrator loaded once more, for the last time."""
+        """Have every partition of every reducer loaded once more, for the last time."""
         ...
 
     def without(self, services: Sequence[str]) -> AbstractAsyncContextManager[Log]:
         """Kill these services and keep them down; gives the log, where their groups are empty."""
         ...
 
-    async def forget_states(self, log: Log) -> int:
-        """Delete every snapshot of the orchestrator; returns how many records that were."""
+    async def forget_states(self, log: Log, *, service: str) -> int:
+        """Delete every snapshot of a service; returns how many records that were."""
         ...
 
     def open_log(self) -> AbstractAsyncContextManager[Log]:
