@@ -76,7 +76,8 @@ class StepState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     shorts: Count = 0
 
     def __post_init__(self) -> None:
-        check_amounts(reserved_usd=self.reserved_usd, needed_usd=self.needed_usd)
+        if self.reserved_usd is not None or self.needed_usd is not None:  # seldom, and made often
+            check_amounts(reserved_usd=self.reserved_usd, needed_usd=self.needed_usd)
 
 
 class CallState(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -55,28 +55,34 @@ def most_usd(model: Model, *, input_tokens: int, output_tokens: int, at_ms: int)
     prices = model.prices
     if prices is None or (prices.until is not None and instant(at_ms) >= prices.until):
         return None
-    tables: list[Prices | PriceTier] = [prices]
-    tables += [t for t in prices.tiers if input_tokens > t.above_input_tokens]
-    reads = [_input_price(table) for table in tables]
-    writes = [_output_price(table) for table in tables]
-    if None in reads or None in writes:
+    read, write = _input_price(prices), _output_price(prices)
+    for tier in prices.tiers:
+        if input_tokens > tier.above_input_tokens:
+            read = _dearer(read, _input_price(tier))
+            write = _dearer(write, _output_price(tier))
+    if read is None or write is None:
         return None
-    read = max(price for price in reads if price is not None)
-    write = max(price for price in writes if price is not None)
     total = _EXACT.fma(write, output_tokens, _EXACT.multiply(read, Decimal(input_tokens)))
     usd = _UP.quantize(_EXACT.divide(total, _MILLION), _STEP)
     return min(usd, _DEAREST)
 
 
+def _dearer(one: Decimal | None, other: Decimal | None) -> Decimal | None:
+    return None if one is None or other is None else max(one, other)
+
+
 def _input_price(table: Prices | PriceTier) -> Decimal | None:
     """A provider may write to its cache unasked; a kind without a price is not sold."""
-    if table.input is None:
+    most = table.input
+    if most is None:
         return None
-    kinds = (table.input, table.cached_input, table.cache_write, table.cache_write_1h)
-    return max(price for price in kinds if price is not None)
+    for price in (table.cached_input, table.cache_write, table.cache_write_1h):
+        if price is not None and price > most:
+            most = price
+    return most
 
 
 def _output_price(table: Prices | PriceTier) -> Decimal | None:
-    if table.output is None:
-        return None
-    return max(price for price in (table.output, table.reasoning) if price is not None)
+    if table.output is None or table.reasoning is None:
+        return table.output
+    return max(table.output, table.reasoning)

@@ -7,9 +7,10 @@ import pytest
 from msgspec.structs import replace
 
 from facilitair_events.decision import Decision, Received
+from facilitair_events.requests import CollaborationRequested
 from facilitair_events.state import CollaborationState
 from facilitair_events.types import NAMES, kind_of
-from facilitair_testing.golden.files import Decide, differences, folder, read, written
+from facilitair_testing.golden.files import Decide, differences, folder, followed, read, written
 from facilitair_testing.golden.shapes import shapes_of, story_of
 from facilitair_testing.inbox import reloaded
 from facilitair_testing.mutation import Mutation, mutation
@@ -18,6 +19,11 @@ from facilitair_workflows.reducing import (
     choices,
     closing,
     ending,
+    funds,
+    funds_charges,
+    funds_limits,
+    funds_needs,
+    funds_policy,
     progress,
     recovery,
     requests,
@@ -28,7 +34,7 @@ from facilitair_workflows.reducing import (
 FILES = [
     path for logic in range(1, KNOWN_LOGIC + 1) for path in sorted(folder(logic).glob("*.jsonl"))
 ]
-MOST_BYTES = 3_500_000
+MOST_BYTES = 6_500_000
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
@@ -65,7 +71,7 @@ def test_the_shapes_reach_every_event_that_decide_can_emit() -> None:
     reached = {event.type for path in FILES for line in read(path) for event in line.then.events}
     emitted = {
         name
-        for module in (closing, ending, progress, requests, results)
+        for module in (closing, ending, funds, funds_policy, progress, requests, results)
         for value in vars(module).values()
         if (name := NAMES.get(value) if isinstance(value, type) else None) and _is_event(value)
     }
@@ -180,6 +186,127 @@ def test_r9_a_policy_that_is_changed_is_told(what: str, monkeypatch) -> None:
     POLICY_MUTANTS[what].apply(monkeypatch)
     assert any(list(differences(read(path))) for path in FILES if path.parent.name != "logic-1")
     assert not any(list(differences(read(path))) for path in FILES if path.parent.name == "logic-1")
+
+
+MONEY_MUTANTS: dict[str, Mutation] = {
+    "only the first call is asked for": mutation(
+        funds, "_parts", ("len(found) == MOST_PARTS", "True")
+    ),
+    "slots are asked for one by one": mutation(
+        funds, "_ask", ("width(draft.definition.steps) if first", "1 if first")
+    ),
+    "slots are asked for again": mutation(
+        funds, "_ask", ("if first else 0", "if first else 1")
+    ),
+    "what is left is not used": mutation(
+        funds_needs.Pool, "missing", ("usd=need.usd - has", "usd=need.usd")
+    ),
+    "a call without a price is free for ever": mutation(
+        funds_needs.Pool, "take", ("return left > 0", "return True")
+    ),
+    "the first wait is as long as the later": mutation(
+        funds, "_ask", ("LATER_WAIT_MS if begun else FIRST_WAIT_MS", "LATER_WAIT_MS")
+    ),
+    "the queue for a slot runs out": mutation(
+        funds, "on_answered", ('    draft.disarm_named("reserve")\n', "")
+    ),
+    "the time counts from the request": mutation(
+        funds, "_granted", ("        draft.arm_deadline()\n", "")
+    ),
+    "a small grant is asked again at once": mutation(
+        funds, "_granted", ("short=len(answer.parts) < funds.parts", "short=False")
+    ),
+    "what is stale is refused": mutation(
+        funds, "_refused", ("funds.stale < MOST_STALE", "False")
+    ),
+    "what is stale is asked for ever": mutation(
+        funds, "_refused", ("funds.stale < MOST_STALE", "True")
+    ),
+    "a budget is refused while others run": mutation(
+        funds, "_affordable", ("if waits(draft, limit):", "if False:")
+    ),
+    "groups have no budget": mutation(
+        funds_limits, "limits_of", ("path = outer[0]", "return")
+    ),
+    "an iteration begins a new budget": mutation(
+        funds_limits, "_within", ("paths.place(path)", "path")
+    ),
+    "the other budget counts": mutation(
+        funds, "of_request", ("min(limits", "max(limits")
+    ),
+    "more is asked for than may be spent": mutation(
+        funds, "_parts", ("left = room(draft)", "left = None")
+    ),
+    "nobody is asked before the start": mutation(
+        funds_policy, "refuse", ('wanted == "pause" and begun', 'wanted == "pause"')
+    ),
+    "cheaper is the last": mutation(
+        funds_policy, "_cheaper",
+        ("in range(step.model_index + 1, len(models))", "in range(len(models) - 1, 0, -1)"),
+    ),
+    "cheaper does not have to fit": mutation(
+        funds_policy, "_cheaper", ("usd <= left", "True")
+    ),
+    "a resume brings no budget": mutation(
+        funds_policy, "on_resume", ("if request.budget_usd is None else request.budget_usd", "")
+    ),
+    "a resume is not remembered": mutation(
+        funds_policy, "on_resume", ("clients=clients, ", "")
+    ),
+    "a pause keeps what it holds": mutation(
+        funds, "follow_up", ("            give_back(draft)\n", "            pass\n")
+    ),
+    "finishing does not wait": mutation(
+        funds, "follow_up",
+        ("not _open_attempts(draft):\n            ending", "True:\n            ending"),
+    ),
+    "the end is not told": mutation(
+        ending, "_finish", ("    funds_requests.close(draft)\n", "")
+    ),
+    "a return is always the last": mutation(
+        funds, "give_back", ("close=False", "close=True")
+    ),
+    "silence is free": mutation(
+        ending, "count_unknown", ("funds_charges.on_counted(draft, outcome)\n", "pass\n")
+    ),
+    "what was charged is forgotten": mutation(
+        funds_charges, "on_counted", ("before.charged_usd if before is not None else None", "None")
+    ),
+    "a void call stays void": mutation(
+        results, "on_call_reported", ('known.outcome == "void"', "False")
+    ),
+    "what was not used is lost": mutation(
+        funds_charges, "released", ("        draft.set(funds=replace(funds, unused=unused))\n", "")
+    ),
+    "short reservations are not counted": mutation(
+        recovery, "_need_more", ("step.shorts + 1", "step.shorts")
+    ),
+    "what a worker counted is overheard": mutation(
+        funds_needs, "need_of", ("usd = max(usd, step.needed_usd)", "pass")
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", MONEY_MUTANTS)
+def test_r9_a_rule_of_money_that_is_changed_is_told(what: str, monkeypatch) -> None:
+    MONEY_MUTANTS[what].apply(monkeypatch)
+    assert any(list(differences(read(path))) for path in FILES if path.parent.name == "logic-3")
+    assert not any(list(differences(read(path))) for path in FILES if path.parent.name != "logic-3")
+
+
+def test_r9_without_accounts_logic_3_answers_as_logic_2() -> None:
+    for path in sorted(folder(2).glob("*.jsonl")):
+        state: CollaborationState | None = None
+        for line in read(path):
+            received = line.received()
+            if isinstance(received.data, CollaborationRequested):
+                received = replace(received, data=replace(received.data, logic=3))
+            decision = decide(state, received)
+            state = decision.state
+            then = followed(decision, offset=line.offset)
+            assert (then.events, then.commands, then.replies) == (
+                line.then.events, line.then.commands, line.then.replies
+            ), path.stem  # fmt: skip
 
 
 def test_a_difference_is_told_with_both_bytes() -> None:

@@ -112,6 +112,7 @@ _HALF: Final = 0.5
 _SELDOM: Final = 0.1
 _THINGS: Final = (_now, _report, _report, _trouble, _again)
 _OF_RECOVERY: Final = (*_THINGS, _provider_trouble, _provider_trouble, _provider_trouble)
+REPORTS: Final = (_report, _report, _report, _trouble, _again, _provider_trouble)
 _PATIENT: Final = Retry(max_attempts=4, max_lost=4, backoff_s=0.1)
 _MIXED: Final = (
     review_loop(3),

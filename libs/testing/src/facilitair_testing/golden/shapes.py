@@ -6,11 +6,23 @@ file changes nothing but the test that compares both.
 
 from typing import Final
 
-from facilitair_testing.golden import endings, mixed, patience, recoveries, running, troubles
+from facilitair_testing.golden import (
+    endings,
+    mixed,
+    mixed_money,
+    money,
+    patience,
+    recoveries,
+    refusals,
+    running,
+    troubles,
+)
 from facilitair_testing.golden.story import Shape, Story
 from facilitair_workflows.decide import KNOWN_LOGIC
 
 _SEEDS: Final = 8
+_MONEY_SEEDS: Final = (38, 68, 80, 96, 163, 253, 268, 274)
+"""Those of four hundred in which most is refused, resumed and made cheaper."""
 
 
 def _named(*shapes: Shape) -> dict[str, Shape]:
@@ -22,6 +34,8 @@ _SINCE: Final[dict[int, dict[str, Shape]]] = {
     | {f"mixed-{seed}": mixed.mixed(seed) for seed in range(_SEEDS)},
     2: _named(*recoveries.SHAPES, *patience.SHAPES)
     | {f"mixed-recoveries-{seed}": mixed.mixed_recoveries(seed) for seed in range(_SEEDS)},
+    3: _named(*money.SHAPES, *refusals.SHAPES)
+    | {f"mixed-money-{seed}": mixed_money.mixed_money(seed) for seed in _MONEY_SEEDS},
 }
 """By the first version that has what a shape is about."""
 

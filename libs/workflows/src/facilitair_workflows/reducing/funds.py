@@ -84,6 +84,8 @@ def _start_waiting(draft: Draft) -> None:
             progress.start(draft, _paid(draft, step, need=need), reason=reason)
         else:
             missing.append(step)
+            if len(missing) == MOST_PARTS:  # no more can be asked for at once
+                break
     if missing and draft.running and _may_ask(draft):
         _ask(draft, missing, pool=pool)
 

@@ -5,7 +5,6 @@ from decimal import Decimal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from facilitair_events.accounts import CallCharged
 from facilitair_events.definitions import Model
 from facilitair_events.requests import CallReported
 from facilitair_events.state import CallState, StepState
@@ -37,33 +36,25 @@ def on_counted(draft: Draft, outcome: Outcome) -> None:
     if reserved is not None and step is not None:
         draft.put_step(replace(step, reserved_usd=None, needed_usd=None, shorts=0))
     model = _model(draft, step, call=call) if step is not None else None
-    state, report = draft.state, outcome.report
+    report = outcome.report
     told = "unknown" if report is None or report.outcome == "void" else report.outcome
     charge(
         draft,
-        CallCharged(
-            collaboration=state.collaboration,
-            n=1,
-            asked_ms=0,
-            project=state.project,
-            actor=state.actor,
-            workflow=state.workflow,
-            call_id=outcome.ident,
-            path=call.path,
-            attempt=call.attempt,
-            agent=call.agent or "",
-            outcome=told,
-            charged_usd=charged,
-            was_usd=before.charged_usd if before is not None else None,
-            reserved_usd=reserved,
-            cost_usd=call.cost_usd,
-            priced=priced,
-            model=call.model or (model.name if model is not None else None),
-            provider=model.provider if model is not None else None,
-            price_version=model.prices.version if model is not None and model.prices else None,
-            usage=call.usage,
-            simulated=call.simulated,
-        ),
+        call_id=outcome.ident,
+        path=call.path,
+        attempt=call.attempt,
+        agent=call.agent or "",
+        outcome=told,
+        charged_usd=charged,
+        was_usd=before.charged_usd if before is not None else None,
+        reserved_usd=reserved,
+        cost_usd=call.cost_usd,
+        priced=priced,
+        model=call.model or (model.name if model is not None else None),
+        provider=model.provider if model is not None else None,
+        price_version=model.prices.version if model is not None and model.prices else None,
+        usage=call.usage,
+        simulated=call.simulated,
     )
 
 

@@ -1,5 +1,7 @@
 """What a collaboration tells its tenant's account, numbered without a gap (since logic 3)."""
 
+from typing import Any
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -35,9 +37,19 @@ def ask(draft: Draft, parts: tuple[Part, ...], *, slots: int, path: str) -> None
     _send(draft, request)
 
 
-def charge(draft: Draft, charged: CallCharged) -> None:
-    """Tell what became of a call; its number and its time are set here."""
-    _send(draft, replace(charged, n=_next(draft), asked_ms=draft.now_ms))
+def charge(draft: Draft, **call: Any) -> None:
+    """Tell what became of a call: the fields of ``CallCharged`` that are about it."""
+    state = draft.state
+    charged = CallCharged(
+        collaboration=state.collaboration,
+        n=_next(draft),
+        asked_ms=draft.now_ms,
+        project=state.project,
+        actor=state.actor,
+        workflow=state.workflow,
+        **call,
+    )
+    _send(draft, charged)
 
 
 def give_back(draft: Draft) -> None:
