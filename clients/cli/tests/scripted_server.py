@@ -63,6 +63,7 @@ def described(status="completed", *, partial=None):
 class Script:
     """What is answered: ``problem`` to a submit, else ``parts`` on the stream.
 
+    ``answers`` are those to a ``GET`` or ``POST`` of other paths.
     ``unlisted`` are models that may be named and that no list has.
     A stream stays open until the event ``held`` is set.
     """
@@ -73,6 +74,8 @@ class Script:
         self.status = "completed"
         self.partial = None
         self.known = True
+        self.cost = {"id": ID, "status": "completed", "currency": "USD", "totals": TOTALS}
+        self.answers = {}
         self.models = []
         self.unlisted = []
         self.held = None
@@ -95,6 +98,10 @@ class Handler(BaseHTTPRequestHandler):
             self.model(unquote(self.path.removeprefix("/v1/models/")))
         elif self.path.startswith("/v1/models"):
             self.answer({"data": self.server.script.models, "has_more": False})
+        elif self.path.endswith("/cost"):
+            self.answer(self.server.script.cost)
+        elif self.path.split("?")[0] in self.server.script.answers:
+            self.answer(self.server.script.answers[self.path.split("?")[0]])
         elif self.path.endswith("/events"):
             self.answer({"data": events_of(self.server.script.parts), "has_more": False})
         else:
@@ -113,6 +120,8 @@ class Handler(BaseHTTPRequestHandler):
         self.server.script.bodies.append(json.loads(self.rfile.read(length)))
         if self.server.script.problem is not None:
             self.answer(self.server.script.problem, self.server.script.problem["status"])
+        elif self.path in self.server.script.answers:
+            self.answer(self.server.script.answers[self.path])
         elif self.path.endswith("/control"):
             self.answer({"status": "cancelling"}, 202)
         else:

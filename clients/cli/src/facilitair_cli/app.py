@@ -3,20 +3,28 @@
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from facilitair_cli import dlq, keys, logic, models, providers, tenants
+from facilitair_cli import (
+    budget,
+    collaboration_commands,
+    dlq,
+    keys,
+    logic,
+    models,
+    providers,
+    tenants,
+    topic_commands,
+    usage,
+)
 from facilitair_cli.attaching import Attachment
 from facilitair_cli.commanding import JsonOption, finish, with_gateway
 from facilitair_cli.environment import check_environment
 from facilitair_cli.errors import CommandError, OptionError
 from facilitair_cli.exits import ExitCode
-from facilitair_cli.out_folder import check_folder
 from facilitair_cli.state_folder import state_folder
-from facilitair_cli.wanted import Wanted
 
 app = typer.Typer(
     name="facilitair",
@@ -34,71 +42,7 @@ def before_each() -> None:
     check_environment(os.environ)
 
 
-IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The id of a collaboration.")]
-
-
-@app.command()
-def run(  # noqa: PLR0917 - one parameter for each option
-    task: Annotated[str, typer.Argument(metavar="TASK", help="What shall be done; - reads stdin.")],
-    workflow: Annotated[str, typer.Option("--workflow", "-w", help="Who does it.")] = "code",
-    inputs: Annotated[
-        list[str] | None, typer.Option("--input", metavar="K=V", help="An input of the workflow.")
-    ] = None,
-    models: Annotated[
-        list[str] | None,
-        typer.Option("--model", metavar="AGENT=MODEL", help="The model an agent runs on."),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Write texts and files there.")
-    ] = None,
-    *,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite files in --out.")] = False,
-    detach: Annotated[bool, typer.Option("--detach", help="Do not wait for the end.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Run one collaboration and stream it.
-
-    Exit codes: 0 completed, 1 failed, 2 usage, 3 refused, 130 interrupted.
-    """
-    wanted = Wanted(
-        task=_task(task),
-        workflow=workflow,
-        inputs=_pairs(inputs, option="--input"),
-        models=_pairs(models, option="--model"),
-        out=out,
-        force=force,
-        detach=detach,
-        as_json=as_json,
-    )
-    if out is not None:
-        check_folder(out, force=force)
-
-    async def body(attached: Attachment) -> int:
-        from facilitair_cli.running import run_wanted  # noqa: PLC0415 - loaded while solo starts
-
-        return await run_wanted(wanted, attached)
-
-    finish(with_gateway(body, stays=detach))
-
-
-@app.command()
-def watch(
-    collaboration: IdArgument,
-    cursor: Annotated[
-        str | None, typer.Option("--from", metavar="CURSOR", help="Go on after this event id.")
-    ] = None,
-    *,
-    ws: Annotated[bool, typer.Option("--ws", help="Over WebSocket; it shows the same.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Watch a collaboration from its beginning, live or over; leaving does not end it."""
-
-    async def body(attached: Attachment) -> int:
-        from facilitair_cli.running import watch_one  # noqa: PLC0415 - loaded while solo starts
-
-        return await watch_one(collaboration, attached, cursor=cursor, ws=ws, as_json=as_json)
-
-    finish(with_gateway(body))
+collaboration_commands.add_to(app)
 
 
 @app.command()
@@ -159,43 +103,6 @@ def doctor(*, as_json: JsonOption = False) -> None:
     finish(checks.doctor(state_folder(os.environ), as_json=as_json))
 
 
-@app.command()
-def show(
-    collaboration: IdArgument,
-    step: Annotated[
-        str | None, typer.Option("--step", metavar="S", help="Print this step's final text only.")
-    ] = None,
-    *,
-    as_json: JsonOption = False,
-) -> None:
-    """Tell what a collaboration is doing, or print one step's final text."""
-
-    async def body(attached: Attachment) -> int:
-        from facilitair_cli import showing  # noqa: PLC0415 - loaded while solo starts
-
-        return await showing.show(collaboration, attached, step=step, as_json=as_json)
-
-    finish(with_gateway(body))
-
-
-@app.command()
-def cancel(
-    collaboration: IdArgument,
-    reason: Annotated[str | None, typer.Option("--reason", help="Why; shown at the end.")] = None,
-    *,
-    as_json: JsonOption = False,
-) -> None:
-    """End a running collaboration; what was paid for is kept."""
-    from facilitair_cli import showing  # noqa: PLC0415 - help does without
-
-    folder = state_folder(os.environ)
-    finish(
-        showing.cancel(
-            collaboration, reason=reason, as_json=as_json, folder=folder, environ=os.environ
-        )
-    )
-
-
 def _add_list(kind: str) -> None:
     """Add ``<kind> ls``."""
     group = typer.Typer(help=f"The {kind} there are.", no_args_is_help=True)
@@ -227,37 +134,9 @@ app.add_typer(providers.app, name="providers")
 app.add_typer(logic.app, name="logic")
 app.add_typer(dlq.app, name="dlq")
 
-topics_app = typer.Typer(help="The topics of the log.", no_args_is_help=True)
-app.add_typer(topics_app, name="topics")
-
-
-@topics_app.command("ls")
-def topics_ls(*, as_json: JsonOption = False) -> None:
-    """List the topics: partitions and records ever appended."""
-    from facilitair_cli import topics  # noqa: PLC0415 - help does without
-
-    finish(with_gateway(lambda attached: topics.listed(attached, as_json=as_json)))
-
-
-@topics_app.command("lag")
-def topics_lag(*, as_json: JsonOption = False) -> None:
-    """Tell how many records each group has before it."""
-    from facilitair_cli import topics  # noqa: PLC0415 - help does without
-
-    finish(with_gateway(lambda attached: topics.lag(attached, as_json=as_json)))
-
-
-@topics_app.command("apply")
-def topics_apply(*, as_json: JsonOption = False) -> None:
-    """Create the topics that are missing; exit code 1 where settings of others differ.
-
-    With KAFKA_BOOTSTRAP_SERVERS it works on that cluster, before any service runs.
-    """
-    from facilitair_cli import topics  # noqa: PLC0415 - help does without
-
-    if topics.is_direct():
-        finish(topics.apply_directly(as_json=as_json))
-    finish(with_gateway(lambda attached: topics.apply(attached, as_json=as_json)))
+app.add_typer(topic_commands.app, name="topics")
+app.add_typer(budget.app, name="budget")
+app.add_typer(usage.app, name="usage")
 
 
 def run_command(arguments: Sequence[str]) -> int:
@@ -274,27 +153,3 @@ def run_command(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.FAILED
     return ExitCode.DONE
-
-
-def _task(given: str) -> str:
-    """The task itself. Raises OptionError for one that is no text."""
-    text = sys.stdin.read() if given == "-" else given
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise OptionError(option="TASK", reason="it is not valid UTF-8") from error
-    if not text.strip():
-        raise OptionError(option="TASK", reason="it is empty; say what shall be done")
-    return text
-
-
-def _pairs(given: Sequence[str] | None, *, option: str) -> dict[str, str]:
-    pairs: dict[str, str] = {}
-    for pair in given or ():
-        name, separator, value = pair.partition("=")
-        if not separator or not name:
-            raise OptionError(option=option, reason=f"{pair!r} is not of the form name=value")
-        if name in pairs:
-            raise OptionError(option=option, reason=f"{name!r} is given twice")
-        pairs[name] = value
-    return pairs

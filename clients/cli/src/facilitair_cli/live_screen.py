@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.rule import Rule
 from rich.text import Text
 
+from facilitair_cli.money_wording import announcement, breakdown, so_far
 from facilitair_cli.terminal_text import harmless
 from facilitair_cli.wording import (
     end_lines,
@@ -43,8 +44,16 @@ class LiveScreen:
         self._print(Text(f"collaboration {submitted.id}", style="dim"))
 
     def event(self, event: Event, transcript: Transcript) -> None:
+        told = announcement(event, transcript)
+        if told is not None:
+            style = "dim" if event.kind == "budget.reserved" else "yellow"
+            self._print(_line("$", style, text=told))
         step = transcript.steps.get(str(event.data.get("step")))
-        if step is not None and not event.kind.startswith(("token", "attempt.started")):
+        if (
+            told is None
+            and step is not None
+            and not event.kind.startswith(("token", "attempt.started"))
+        ):
             self._tell(event.kind, step)
         self.tick(transcript)
 
@@ -69,7 +78,7 @@ class LiveScreen:
             self._console.print(Rule(harmless(f"result of {transcript.result_step}")))
             self._console.print(Text(harmless(transcript.result)))
         self._console.print(Rule(style="green" if transcript.status == "completed" else "red"))
-        for line in end_lines(transcript):
+        for line in (*end_lines(transcript), *breakdown(transcript)):
             self._console.print(Text(line))
         if files:
             self._console.print(Text(harmless(f"files: {', '.join(files)}")))
@@ -110,7 +119,8 @@ class LiveScreen:
         for step in running[: max(1, room // (_FEWEST_LINES + 1))]:
             shown += self._running(step, lines=lines)
         elapsed = seconds(round((time.monotonic() - self._started_at) * 1000))
-        word = " · simulated" if transcript.simulated else ""
+        used = so_far(transcript)
+        word = f" · {used}" if used else " · simulated" if transcript.simulated else ""
         footer = Text(f"{transcript.status} · {elapsed}{word} · Ctrl-C to cancel or detach", "dim")
         return Group(*shown, footer)
 

@@ -54,7 +54,7 @@ async def run_wanted(wanted: Wanted, attached: Attachment) -> int:
             return _left(outcome, attached, collaboration=submitted.id, ended_by=found.ended_by)
         files, complete = _save(wanted, transcript)
         screen.end(transcript, files=files)
-        code = code_for(transcript.status, cancelled_here=outcome.cancelled)
+        code = _code(transcript, cancelled_here=outcome.cancelled)
         return code if complete else max(code, ExitCode.FAILED)
 
 
@@ -75,12 +75,18 @@ async def watch_one(
         )
         if transcript.ended:
             screen.end(transcript, files=())
-            return code_for(transcript.status, cancelled_here=outcome.cancelled)
+            return _code(transcript, cancelled_here=outcome.cancelled)
         if outcome.left or outcome.detached:
             return _left(outcome, attached, collaboration=collaboration, ended_by=found.ended_by)
         # The cursor was from after the end.
         note(f"nothing follows: the collaboration has ended as {described.status}")
-        return code_for(described.status)
+        faults = () if described.fault is None else (described.fault.code,)
+        return code_for(described.status, faults=faults)
+
+
+def _code(transcript: Transcript, *, cancelled_here: bool) -> ExitCode:
+    faults = [fault.code for fault in transcript.faults]
+    return code_for(transcript.status, faults=faults, cancelled_here=cancelled_here)
 
 
 async def _submit(wanted: Wanted, attached: Attachment) -> Submitted:
@@ -92,6 +98,7 @@ async def _submit(wanted: Wanted, attached: Attachment) -> Submitted:
             workflow=wanted.workflow,
             inputs=wanted.inputs,
             models=wanted.models,
+            budget=wanted.budget,
             idempotency_key=key,
         ),
     )

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Protocol, TextIO
 
+from facilitair_cli.money_wording import announcement, breakdown, so_far
 from facilitair_cli.terminal_text import harmless
 from facilitair_cli.wording import end_lines, failure, going_on, heading, partly, spent, summary
 from facilitair_client import Event, StepTranscript, Submitted, Transcript
@@ -85,6 +86,10 @@ class PlainScreen:
         self._say(f"collaboration {submitted.id}")
 
     def event(self, event: Event, transcript: Transcript) -> None:
+        told = announcement(event, transcript)
+        if told is not None:
+            self._say(f"--- {told} ---")
+            return
         step = transcript.steps.get(str(event.data.get("step")))
         if step is None:
             return
@@ -95,7 +100,7 @@ class PlainScreen:
             again = ": goes on" if step.reason == "continue" else ": starts over"
             self._begin(step, how=again if event.kind == "attempt.reset" else "")
         else:
-            self._told(event, step)
+            self._told(event, step, transcript)
 
     def tick(self, transcript: Transcript) -> None:
         pass
@@ -108,7 +113,7 @@ class PlainScreen:
             self._say(f"=== result: {transcript.result_step} ===")
             self._write(transcript.result)
         self._say("=== end ===")
-        for line in end_lines(transcript):
+        for line in (*end_lines(transcript), *breakdown(transcript)):
             self._say(line)
         if files:
             self._say(f"files: {', '.join(files)}")
@@ -122,9 +127,11 @@ class PlainScreen:
             self._begin(step)
         self._write(text)
 
-    def _told(self, event: Event, step: StepTranscript) -> None:
+    def _told(self, event: Event, step: StepTranscript, transcript: Transcript) -> None:  # noqa: PLR0917 - what, where
         if event.kind == "attempt.completed" and step.totals is not None:
-            self._say(f"--- {heading(step)}: {partly(step.partial)}{spent(step.totals)} ---")
+            ending = f"{heading(step)}: {partly(step.partial)}{spent(step.totals)}"
+            also = f"; so far {so_far(transcript)}" if len(transcript.spent) > 1 else ""
+            self._say(f"--- {ending}{also} ---")
             self._open = None
         elif event.kind in {"attempt.failed", "attempt.unknown"}:
             self._say(f"--- {heading(step)} failed: {failure(step)} ---")

@@ -1,7 +1,9 @@
 """``show``, ``cancel`` and the lists: one question, one answer."""
 
+import secrets
 import sys
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -10,12 +12,13 @@ from facilitair_cli.attaching import Attachment
 from facilitair_cli.errors import NotFoundError
 from facilitair_cli.exits import ExitCode
 from facilitair_cli.locating import located
+from facilitair_cli.money_wording import money_lines
 from facilitair_cli.screens import json_text, note
 from facilitair_cli.state_folder import StateFolder
 from facilitair_cli.talking import ask, conversation
 from facilitair_cli.terminal_text import harmless, one_line
-from facilitair_cli.wording import fault_text, spent
-from facilitair_client import Collaboration, Facilitair, Step, Transcript
+from facilitair_cli.wording import fault_text, money, spent
+from facilitair_client import Collaboration, Cost, Facilitair, Step, Transcript
 
 _NAME_WIDTH = 24
 _TEXT_WIDTH = 60
@@ -25,7 +28,9 @@ async def show(collaboration: str, attached: Attachment, *, step: str | None, as
     """Tell what a collaboration is doing, or the final text of one step."""
     described = await ask(attached, lambda client: client.get(collaboration))
     if step is None:
-        _write(msgspec.to_builtins(described) if as_json else _described(described))
+        cost = await ask(attached, lambda client: client.cost(collaboration))
+        document = msgspec.to_builtins(described) | {"cost": msgspec.to_builtins(cost)}
+        _write(document if as_json else _described(described, cost))
         return ExitCode.DONE
     text = await ask(attached, lambda client: _step(client, described, step=step, as_json=as_json))
     _write(text)
@@ -45,6 +50,17 @@ async def cancel(
         await client.cancel(collaboration, reason)
     document = {"id": collaboration, "action": "cancel"}
     _write(document if as_json else f"cancelling {collaboration}\n")
+    return ExitCode.DONE
+
+
+async def resume(
+    collaboration: str, attached: Attachment, *, budget: Decimal | None, as_json: bool
+) -> int:
+    """Ask a paused collaboration to go on."""
+    wish = secrets.token_hex(16)
+    await ask(attached, lambda client: client.resume(collaboration, budget, client_id=wish))
+    document = {"id": collaboration, "action": "resume"}
+    _write(document if as_json else f"resuming {collaboration}: facilitair watch {collaboration}\n")
     return ExitCode.DONE
 
 
@@ -93,7 +109,7 @@ async def _step(
     return text if text.endswith("\n") else text + "\n"
 
 
-def _described(described: Collaboration) -> str:
+def _described(described: Collaboration, cost: Cost) -> str:
     lines = [
         f"{described.id}: {described.status}, workflow {described.workflow}",
         f"started {described.created_at:%Y-%m-%d %H:%M:%S %Z}, {spent(described.totals)}",
@@ -101,6 +117,9 @@ def _described(described: Collaboration) -> str:
     if described.task.inline:
         lines.append(f"task: {one_line(described.task.inline, limit=_TEXT_WIDTH)}")
     lines += [_step_text(step) for step in described.steps]
+    lines += money_lines(cost)
+    if described.status == "paused":
+        lines.append(f"go on: facilitair resume {described.id} [--budget USD]")
     if described.fault is not None:
         lines.append(f"fault: {fault_text(described.fault)}")
     if described.output_step:
@@ -116,6 +135,10 @@ def _step_text(step: Step) -> str:
         parts.append(f"partial ({step.partial})")
     if step.totals.calls:
         parts.append(spent(step.totals))
+    if step.reserved_usd is not None:
+        parts.append(f"{money(step.reserved_usd)} reserved")
+    if step.funding is not None:
+        parts.append("waits for money or a slot")
     if step.fault is not None:
         parts.append(fault_text(step.fault))
     return "  ".join(parts).rstrip()

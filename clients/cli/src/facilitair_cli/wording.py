@@ -1,6 +1,6 @@
 """How numbers and ends are told to people. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -124,9 +124,26 @@ def summary(transcript: Transcript, *, files: Sequence[str]) -> dict[str, Any]:
         "tokens": {"input": totals.usage.input_tokens, "output": totals.usage.output_tokens},
         "calls": totals.calls,
         "cost_usd": None if totals.cost_usd is None else f"{totals.cost_usd:f}",
+        "unknown_calls": totals.unknown_calls,
+        "agents": _used(transcript.spent_by("agent")),
+        "models": _used(transcript.spent_by("model")),
+        "steps": _used(transcript.spent_by("step")),
         "partial_steps": list(transcript.partial_steps),
         "simulated": transcript.simulated,
         "duration_ms": transcript.duration_ms,
         "faults": [{"code": f.code, "message": f.message} for f in transcript.faults],
         "files": list(files),
+    }
+
+
+def _used(groups: Mapping[str, Totals]) -> dict[str, dict[str, Any]]:
+    return {
+        name: {
+            "calls": totals.calls,
+            "tokens": {"input": totals.usage.input_tokens, "output": totals.usage.output_tokens},
+            "cost_usd": None if totals.cost_usd is None else f"{totals.cost_usd:f}",
+            "unknown_calls": totals.unknown_calls,
+            "simulated": totals.simulated,
+        }
+        for name, totals in groups.items()
     }

@@ -243,7 +243,10 @@ def test_plain_lines_tell_each_way_on_and_mark_a_part():
         "--- coder (attempt 2) failed: the limit (length) ---",
         "--- coder (attempt 3) is asked to go on from there ---",
         "--- coder (attempt 3): goes on ---",
-        "--- coder (attempt 3): partial (length), 5 tokens in, 1,234 out, $0.50 ---",
+        (
+            "--- coder (attempt 3): partial (length), 5 tokens in, 1,234 out, $0.50;"
+            " so far 3 calls, 15 tokens in, 3,702 out, $1.50 ---"
+        ),
         "partial: coder (length)",
     ]
 

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote
@@ -14,7 +15,9 @@ from facilitair_client.administration import Administration
 from facilitair_client.backoff import Patience
 from facilitair_client.dead_letters import DeadLetters
 from facilitair_client.errors import ApiError
+from facilitair_client.estimates import Estimate
 from facilitair_client.events import Event
+from facilitair_client.money import Money
 from facilitair_client.paging import rows_of
 from facilitair_client.providers import Providers
 from facilitair_client.requesting import api_error, decoded, request
@@ -80,9 +83,10 @@ class Facilitair:
         workflow: str,
         inputs: Mapping[str, Any] | None = None,
         models: Mapping[str, str] | None = None,
+        budget: Decimal | str | None = None,
         idempotency_key: str | None = None,
     ) -> Submitted:
-        """Ask for a collaboration.
+        """Ask for a collaboration; ``budget`` is the most that it may cost, in USD.
 
         It is sent again after a lost answer, with the same key, so it is asked for at most once.
         The same ``idempotency_key`` with the same arguments gives the same collaboration later too.
@@ -90,6 +94,7 @@ class Facilitair:
         body: dict[str, Any] = {"task": task, "workflow": workflow}
         body |= {"inputs": dict(inputs)} if inputs else {}
         body |= {"models": dict(models)} if models else {}
+        body |= {} if budget is None else {"budget": _usd(budget)}
         headers = {"idempotency-key": idempotency_key or secrets.token_hex(16)}
         return decoded(
             await self._request("POST", "/v1/collaborations", json=body, headers=headers), Submitted
@@ -108,6 +113,39 @@ class Facilitair:
         body: dict[str, Any] = {"action": "cancel", "client_id": secrets.token_hex(16)}
         body |= {"reason": reason} if reason else {}
         await self._request("POST", f"{_path(collaboration)}/control", json=body)
+
+    async def resume(
+        self,
+        collaboration: str,
+        budget: Decimal | str | None = None,
+        *,
+        client_id: str | None = None,
+    ) -> None:
+        """Ask one that was paused to go on, with another budget of its own where one is given.
+
+        Again with the same ``client_id`` changes nothing.
+        Raises ApiError 409 for one that is not paused.
+        """
+        body: dict[str, Any] = {
+            "action": "resume",
+            "client_id": client_id or secrets.token_hex(16),
+        }
+        body |= {} if budget is None else {"budget": _usd(budget)}
+        await self._request("POST", f"{_path(collaboration)}/control", json=body)
+
+    async def estimate(
+        self,
+        task: str,
+        *,
+        workflow: str,
+        inputs: Mapping[str, Any] | None = None,
+        models: Mapping[str, str] | None = None,
+    ) -> Estimate:
+        """What a collaboration would use and cost, step by step; nothing is run."""
+        body: dict[str, Any] = {"task": task, "workflow": workflow}
+        body |= {"inputs": dict(inputs)} if inputs else {}
+        body |= {"models": dict(models)} if models else {}
+        return decoded(await self._request("POST", "/v1/estimates", json=body), Estimate)
 
     async def events(self, collaboration: str) -> list[Event]:
         """The public record so far, in order. Raises ApiError 410 once it has expired."""
@@ -138,6 +176,11 @@ class Facilitair:
     def admin(self) -> Administration:
         """Tenants and keys."""
         return Administration(self._http, patience=self._request_patience)
+
+    @property
+    def money(self) -> Money:
+        """Budgets, usage and entries."""
+        return Money(self._http, patience=self._request_patience)
 
     @property
     def providers(self) -> Providers:
@@ -218,6 +261,10 @@ class _EventRow(msgspec.Struct, frozen=True):
     id: str
     kind: str
     data: dict[str, Any]
+
+
+def _usd(amount: Decimal | str) -> str:
+    return f"{amount:f}" if isinstance(amount, Decimal) else amount
 
 
 def _path(collaboration: str) -> str:

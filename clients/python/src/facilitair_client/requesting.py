@@ -27,7 +27,24 @@ async def request(  # noqa: PLR0917 - connection, method, path
     json: Any = None,
     headers: Mapping[str, str] | None = None,
 ) -> bytes:
-    """The body of a success.
+    """The body of a success; see ``answered``."""
+    answer = await answered(
+        http, method, path, patience=patience, params=params, json=json, headers=headers
+    )
+    return answer.content
+
+
+async def answered(  # noqa: PLR0917 - connection, method, path
+    http: httpx.AsyncClient,
+    method: str,
+    path: str,
+    *,
+    patience: Patience,
+    params: Mapping[str, str] | None = None,
+    json: Any = None,
+    headers: Mapping[str, str] | None = None,
+) -> httpx.Response:
+    """The answer, which is a success.
 
     Only for requests that may be repeated: it is sent again after a lost connection and after an
     answer that says "not now", until ``patience`` ends.
@@ -44,7 +61,7 @@ async def request(  # noqa: PLR0917 - connection, method, path
         try:
             answer = await http.request(method, path, params=params, content=content, headers=sent)
             if answer.is_success:
-                return answer.content
+                return answer
             lost = error = api_error(answer.status_code, answer.content, headers=answer.headers)
             if not error.transient:
                 raise error

@@ -68,6 +68,22 @@ class Totals(Struct, frozen=True, kw_only=True):
     simulated: bool = False
 
 
+class Refusal(Struct, frozen=True, kw_only=True):
+    """Why money was refused: what was asked, what is left of which limit, when its window turns."""
+
+    code: str
+    message: str
+    asked_usd: Decimal | None = None
+    left_usd: Decimal | None = None
+    scope: str | None = None
+    name: str | None = None
+    window: str | None = None
+    limit_usd: Decimal | None = None
+    spent_usd: Decimal | None = None
+    reserved_usd: Decimal | None = None
+    turns_at: datetime | None = None
+
+
 class Fault(Struct, frozen=True, kw_only=True):
     """Why something did not work; ``quote`` is what a user, model or provider said."""
 
@@ -82,6 +98,8 @@ class Step(Struct, frozen=True, kw_only=True):
     """A step of a collaboration; ``path`` carries iteration numbers, ``step`` is its id.
 
     ``partial`` is the code of what left its answer unfinished; null for a whole one.
+    ``funding`` is set while an attempt waits for money or a slot.
+    ``reserved_usd`` is the most that the call in progress may cost.
     """
 
     path: str
@@ -94,10 +112,16 @@ class Step(Struct, frozen=True, kw_only=True):
     output: Text | None = None
     fault: Fault | None = None
     partial: str | None = None
+    funding: str | None = None
+    reserved_usd: Decimal | None = None
 
 
 class Collaboration(Struct, frozen=True, kw_only=True):
-    """What a collaboration is doing."""
+    """What a collaboration is doing.
+
+    ``budget_usd`` is its own budget, if it has one; ``reserved_usd`` and ``slots`` are what the
+    account set aside for it, null where nobody keeps accounts.
+    """
 
     id: str
     status: str
@@ -112,6 +136,9 @@ class Collaboration(Struct, frozen=True, kw_only=True):
     fault: Fault | None = None
     output_step: str | None = None
     last_seq: int = 0
+    budget_usd: Decimal | None = None
+    reserved_usd: Decimal | None = None
+    slots: int | None = None
 
     @property
     def ended(self) -> bool:
@@ -119,7 +146,19 @@ class Collaboration(Struct, frozen=True, kw_only=True):
         return f"collaboration.{self.status}" in TERMINAL_KINDS
 
 
-class Call(Totals, frozen=True, kw_only=True):
+class Charged(Totals, frozen=True, kw_only=True):
+    """Totals, and what the tenant's account counts for them; null where nobody keeps accounts.
+
+    ``unknown_usd`` is the part of it that was charged at its reservation, because nobody knows the
+    outcome; ``unpriced_calls`` are not in it.
+    """
+
+    charged_usd: Decimal | None = None
+    unknown_usd: Decimal | None = None
+    unpriced_calls: int = 0
+
+
+class Call(Charged, frozen=True, kw_only=True):
     """One model call with its cost."""
 
     call_id: str
@@ -136,7 +175,10 @@ class Cost(Struct, frozen=True, kw_only=True):
     id: str
     status: str
     currency: str
-    totals: Totals
+    totals: Charged
+    budget_usd: Decimal | None = None
+    reserved_usd: Decimal | None = None
+    slots: int | None = None
     steps: tuple[dict[str, Any], ...] = ()
     agents: tuple[dict[str, Any], ...] = ()
     models: tuple[dict[str, Any], ...] = ()

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import msgspec
 
 from facilitair_client.events import ANNOUNCEMENTS, TOKEN, Event
-from facilitair_client.results import Fault, PersonalText, Text, Totals
+from facilitair_client.results import Fault, PersonalText, Refusal, Text, Totals
 from facilitair_client.seen import Seen
+from facilitair_client.spending import Spent, spent_of, sum_of
 
 T = TypeVar("T")
 
@@ -71,7 +72,10 @@ class StepTranscript:
 class Transcript:
     """Fold of the events of one collaboration; repeats change nothing.
 
-    ``status`` is queued until it was accepted, then running, then the kind of its end.
+    ``status`` is queued until it was accepted, then running (or paused), then the kind of its end.
+    ``spent`` is what each attempt used so far, in the order in which they ended; ``totals`` are
+    told at the end, and ``running_totals`` until then.
+    ``refusal`` is why money was refused at last, ``refusal_policy`` what follows.
     """
 
     def __init__(self) -> None:
@@ -87,6 +91,9 @@ class Transcript:
         self.result_step: str | None = None
         self.partial_steps: tuple[str, ...] = ()
         self.reason: str | None = None
+        self.spent: dict[tuple[str, int], Spent] = {}
+        self.refusal: Refusal | None = None
+        self.refusal_policy: str | None = None
         self._seen = Seen()
 
     @classmethod
@@ -100,7 +107,7 @@ class Transcript:
     @property
     def ended(self) -> bool:
         """Whether the terminal event is in it."""
-        return self.status not in ("queued", "running")
+        return self.status not in ("queued", "running", "paused")
 
     @property
     def result(self) -> str | None:
@@ -113,6 +120,18 @@ class Transcript:
         """Whether any of it was answered by the simulator."""
         told = self.totals is not None and self.totals.simulated
         return told or any(step.simulated for step in self.steps.values())
+
+    @property
+    def running_totals(self) -> Totals:
+        """What was used so far; the end's own totals once it has come."""
+        return self.totals or sum_of(spent.totals for spent in self.spent.values())
+
+    def spent_by(self, what: Literal["agent", "model", "step"]) -> dict[str, Totals]:
+        """What was used so far by each agent, model or step path."""
+        groups: dict[str, list[Totals]] = {}
+        for spent in self.spent.values():
+            groups.setdefault(getattr(spent, what), []).append(spent.totals)
+        return {name: sum_of(totals) for name, totals in groups.items()}
 
     def latest(self, name: str) -> StepTranscript | None:
         """The step with this path, else the latest one with this id that has a text."""
@@ -135,6 +154,11 @@ class Transcript:
             _announced(self._step(event.data), event.data)
         elif about == "attempt":
             _attempt_ended(self._step(event.data), what, data=event.data)
+            spent = spent_of(self._step(event.data), what, data=event.data)
+            self.spent[spent.step, event.data["attempt"]] = spent
+        elif event.kind == "budget.refused":
+            self.refusal = _as(event.data.get("refusal"), Refusal)
+            self.refusal_policy = event.data.get("policy")
         elif about == "step":
             _step_changed(self._step(event.data), what, data=event.data)
         return True
@@ -146,6 +170,10 @@ class Transcript:
             self.workflow = data.get("workflow")
             task = _as(data.get("task"), Text)
             self.task = task.inline if task else None
+        elif what in {"paused", "resumed"}:
+            self.status = "paused" if what == "paused" else "running"
+            fault = _as(data.get("fault"), Fault)
+            self.faults = (fault,) if fault else ()
         if not terminal:
             return
         self.status = what

@@ -1,0 +1,75 @@
+"""Accounts in words. Pure."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from facilitair_cli.wording import money
+from facilitair_client import Account, LimitStanding, Slots, UnknownCall
+
+_SHOWN_CALLS: Final = 10
+
+
+def account_lines(account: Account) -> list[str]:
+    """A budget, how it stands, and what is to be reconciled."""
+    return list(_account_lines(account))
+
+
+def moment(at: datetime, timezone: str) -> str:
+    """A time on the tenant's clocks."""
+    try:
+        return f"{at.astimezone(ZoneInfo(timezone)):%Y-%m-%d %H:%M %Z}"
+    except (ZoneInfoNotFoundError, ValueError):
+        return f"{at:%Y-%m-%d %H:%M %Z}"
+
+
+def _account_lines(account: Account) -> Iterator[str]:
+    budget = account.budget
+    running = f", {account.open_collaborations} collaborations hold money"
+    yield (
+        f"tenant {account.tenant}: {money(account.spent_usd)} spent in all,"
+        f" {money(account.reserved_usd)} reserved{running if account.open_collaborations else ''}"
+    )
+    yield f"days and months of {budget.timezone}; calls without a price: {budget.unpriced}"
+    if not account.limits:
+        yield "no limits; set one: facilitair budget set --limit tenant/month=100"
+    for limit in account.limits:
+        yield from _limit_lines(limit, budget.timezone)
+    yield f"attempts at once: {', '.join(map(_slots, account.slots)) or 'nothing known'}"
+    if account.unknown_calls:
+        yield from _unknown_lines(account)
+
+
+def _limit_lines(limit: LimitStanding, timezone: str) -> Iterator[str]:
+    subject = limit.scope if limit.name == "*" else f"{limit.scope} {limit.name}"
+    window = "in total" if limit.window == "total" else f"a {limit.window}"
+    kind = "limit  " if limit.kind == "hard" else "warning"
+    turns = "" if limit.until is None else f", turns {moment(limit.until, timezone)}"
+    yield (
+        f"  {kind} {subject} {money(limit.usd)} {window}: {money(limit.spent_usd)} spent,"
+        f" {money(limit.reserved_usd)} reserved, {money(limit.left_usd)} left{turns}"
+    )
+
+
+def _slots(slots: Slots) -> str:
+    waiting = f" ({slots.waiting} collaborations wait)" if slots.waiting else ""
+    return f"{slots.taken} of {slots.limit} {slots.priority}{waiting}"
+
+
+def _unknown_lines(account: Account) -> Iterator[str]:
+    charged = sum((call.charged_usd for call in account.unknown), Decimal(0))
+    of = f" (the oldest {len(account.unknown)}: {money(charged)})"
+    yield (
+        f"{account.unknown_calls} calls with unknown outcome are charged at their reservation{of};"
+        " settle them: facilitair budget reconcile --help"
+    )
+    for call in account.unknown[:_SHOWN_CALLS]:
+        yield _call_line(call, account.budget.timezone)
+
+
+def _call_line(call: UnknownCall, timezone: str) -> str:
+    model = f"{call.provider}/{call.model}" if call.provider else call.model or "unknown model"
+    at = moment(call.at, timezone)
+    return f"  {call.call_id}  {at}  {call.agent}  {model}  {money(call.charged_usd)}"
