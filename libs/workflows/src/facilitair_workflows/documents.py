@@ -1,13 +1,14 @@
 """Definitions as the catalog carries them: one document per workflow, agent and prompt."""
 
 import hashlib
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
 
 from facilitair_events.catalog import CatalogKind, LabelMoved, VersionPublished
 from facilitair_events.definitions import Step
+from facilitair_events.numbers import Amount
 
 ACTIVE: Final = "active"
 """The label that a reference without one means."""
@@ -23,14 +24,16 @@ VERSION_DIGITS: Final = 12
 CatalogRecord = VersionPublished | LabelMoved
 
 
-class WorkflowDocument(Struct, frozen=True, kw_only=True):
-    """A workflow before its agents are resolved."""
+class WorkflowDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A workflow before its agents are resolved. Without a budget it is the same as ever."""
 
     workflow: str
     description: str
     timeout_s: float
     output: str
     steps: tuple[Step, ...]
+    budget_usd: Amount | None = None
+    on_budget: Literal["finish", "pause", "cheaper"] = "finish"
 
 
 class AgentDocument(Struct, frozen=True, kw_only=True):

@@ -147,6 +147,8 @@ def resolve(
         agents={name: agent for name, agent in agents.items() if agent is not None},
         output=document.output,
         timeout_s=document.timeout_s,
+        budget_usd=document.budget_usd,
+        on_budget=document.on_budget,
     )
     return msgspec.structs.replace(definition, digest=definition_digest(definition))
 

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from facilitair_events.definitions import Output, Repeat, Step
+from facilitair_workflows.budget_fields import read_budget, read_usd
 from facilitair_workflows.documents import WorkflowDocument
 from facilitair_workflows.fields import DAY_S, HOUR_S, STEP_ID, Fields, kind_of
 from facilitair_workflows.findings import Findings
@@ -15,10 +16,10 @@ from facilitair_workflows.yaml_positions import YamlMap, YamlNode, YamlScalar, p
 MAX_REPEAT: Final = 100
 MAX_CORRECTIONS: Final = 10
 
-_WORKFLOW_KEYS: Final = ("workflow", "description", "timeout", "output", "steps")
+_WORKFLOW_KEYS: Final = ("workflow", "description", "timeout", "budget", "output", "steps")
 _AGENT_ONLY: Final = ("agent", "input", "output", "timeout", "on_error", "endings")
 _GROUP_ONLY: Final = ("repeat", "steps")
-_STEP_KEYS: Final = ("id", "needs", "when", *_AGENT_ONLY, *_GROUP_ONLY)
+_STEP_KEYS: Final = ("id", "needs", "when", "budget", *_AGENT_ONLY, *_GROUP_ONLY)
 
 
 class WorkflowFile(Struct, frozen=True, kw_only=True):
@@ -40,12 +41,15 @@ def read_workflow(root: YamlNode, findings: Findings) -> WorkflowFile:
     fields = Fields(root, known=_WORKFLOW_KEYS, what="the workflow", findings=findings)
     nodes = fields.sequence("steps", required=True)
     steps = tuple(_read_step(node, findings) for node in nodes.items) if nodes else ()
+    budget = read_budget(fields)
     document = WorkflowDocument(
         workflow=fields.name("workflow", required=True) or "",
         description=fields.text("description") or "",
         timeout_s=fields.duration_s("timeout", low_s=1, high_s=7 * DAY_S) or HOUR_S,
         output=fields.text("output", required=True) or "",
         steps=steps,
+        budget_usd=budget.usd,
+        on_budget=budget.on_exceeded,
     )
     return WorkflowFile(document=document, root=root)
 
@@ -66,6 +70,7 @@ def _read_step(node: YamlNode, findings: Findings) -> Step:
         id=fields.name("id", pattern=STEP_ID, required=True) or "",
         needs=tuple(text for text, _ in fields.texts("needs")),
         when=fields.text("when"),
+        budget_usd=read_usd(fields, "budget"),
     )
     if fields.has("repeat") or fields.has("steps"):
         return _read_group(fields, step)
