@@ -27,7 +27,8 @@ def check_reservation(
     if needed is None or needed <= task.reserved_usd:
         return
     message = (
-        f"the call may cost up to {needed:f} USD, and {task.reserved_usd:f} USD were set aside"
+        f"the call may cost up to {needed.normalize():f} USD,"
+        f" and {task.reserved_usd.normalize():f} USD were set aside"
     )
     fault = Fault(code="reservation_short", message=message, retryable=True)
     raise AttemptFaultError(fault=fault, needed_usd=needed)

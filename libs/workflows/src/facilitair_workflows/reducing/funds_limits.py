@@ -1,7 +1,7 @@
 """The budgets of a collaboration and of its steps, held before any money is asked for."""
 
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Final
 
 from msgspec import Struct
@@ -13,6 +13,7 @@ from facilitair_workflows.reducing.funds_needs import Need
 from facilitair_workflows.reducing.funds_requests import funds_of
 
 _NOTHING: Final = Decimal(0)
+_WHOLE: Final = Context(prec=100)
 
 
 class Limit(Struct, frozen=True, kw_only=True):
@@ -92,9 +93,9 @@ def refusal_of(draft: Draft, need: Need, *, limit: Limit) -> Refusal:
     else:
         code = "limit_reached"
         message = (
-            f"the next call of step {need.path} may cost up to {need.usd:f} USD, and"
-            f" {limit.left:f} USD is left of the budget of {whose}, which is {limit.usd:f} USD;"
-            f" raise it, lower max_output_tokens or choose a cheaper model"
+            f"the next call of step {need.path} may cost up to {_told(need.usd)} USD, and"
+            f" {_told(limit.left)} USD is left of the budget of {whose}, which is"
+            f" {_told(limit.usd)} USD; raise it, lower max_output_tokens or choose a cheaper model"
         )
     return Refusal(
         code=code,
@@ -108,6 +109,11 @@ def refusal_of(draft: Draft, need: Need, *, limit: Limit) -> Refusal:
         spent_usd=limit.spent,
         reserved_usd=limit.reserved,
     )
+
+
+def _told(usd: Decimal) -> str:
+    """An amount without zeros at its end."""
+    return f"{usd.normalize(_WHOLE):f}"
 
 
 def waits(draft: Draft, limit: Limit) -> bool:
