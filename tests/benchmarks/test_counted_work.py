@@ -12,12 +12,19 @@ from facilitair_testing.eventually import eventually
 
 pytestmark = pytest.mark.integration
 
-EVENTS = 3 * STEPS + 2
-"""A step is scheduled, its attempt completes, it completes; accepted and completed around them."""
+ASKS = -(-STEPS // 4)
+"""An ask for money is for four calls."""
+EVENTS = 3 * STEPS + 2 + ASKS
+"""A step is scheduled, its attempt completes, it completes; accepted and completed around them.
+
+Each grant of money is an event too.
+"""
 LEDGER = 2 * STEPS
 """Claim and done."""
-INBOX = 2 * STEPS + 1
-"""The call and its attempt; and the request."""
+INBOX = 2 * STEPS + 1 + ASKS
+"""The call and its attempt; the request; and the account's answers."""
+MONEY = ASKS + STEPS + 1
+"""What is asked for, what each call cost, and the end; each is one entry of the books."""
 
 
 async def run(client: Facilitair) -> None:
@@ -27,19 +34,21 @@ async def run(client: Facilitair) -> None:
     assert last.kind == "collaboration.completed"
 
 
+def settled(sizes: Counter[str]) -> bool:
+    """Whether all is written that comes after the last event."""
+    return (sizes["llm-calls"], sizes["account-events"]) == (LEDGER, MONEY)
+
+
 async def test_a_chain_of_steps_costs_so_many_records_and_no_more():
     with simulator(**AT_ONCE) as model_url:
         async with solo_with_chain(model_url) as solo, Facilitair(solo.url) as client:
             path = solo.home / "log" / "log.db"
             await run(client)  # what is written once per start
-            await eventually(
-                lambda: topic_sizes(path)["llm-calls"] == LEDGER, what="the last of the ledger"
-            )
+            await eventually(lambda: settled(topic_sizes(path)), what="the last of the books")
             before = topic_sizes(path)
             await run(client)
             await eventually(
-                lambda: (topic_sizes(path) - before)["llm-calls"] == LEDGER,
-                what="the last of the ledger",
+                lambda: settled(topic_sizes(path) - before), what="the last of the books"
             )
             added: Counter[str] = topic_sizes(path) - before
     assert added["agent-tasks"] == STEPS
@@ -50,7 +59,10 @@ async def test_a_chain_of_steps_costs_so_many_records_and_no_more():
     # At most one in 200 ms: on a slow machine there are more, never more than records decided.
     assert added["collaboration-state"] <= INBOX
     assert added["query-replies"] == 1
+    assert added["account-requests"] == added["account-events"] == MONEY
+    assert added["account-state"] <= MONEY
     assert not added.keys() - {
         *("agent-tasks", "collaboration-events", "collaboration-inbox"),
         *("collaboration-state", "collaboration-stream", "llm-calls", "query-replies"),
+        *("account-requests", "account-events", "account-state"),
     }
