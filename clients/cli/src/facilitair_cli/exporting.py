@@ -66,7 +66,9 @@ async def export(wish: Wish, attached: Attachment, *, as_json: bool) -> int:
         # Asked again, it goes on behind what is in the file by then.
         await ask(attached, lambda client: _write(client, wish, written=written))
     document = {"file": str(wish.file), "entries": written.entries, "cursor": written.cursor}
-    tell(document, [f"{written.entries:,} entries written to {wish.file}"], as_json=as_json)
+    count = written.entries
+    told = f"{count:,} {'entry' if count == 1 else 'entries'} written to {wish.file}"
+    tell(document, [told], as_json=as_json)
     return ExitCode.DONE
 
 

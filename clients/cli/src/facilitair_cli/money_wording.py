@@ -15,7 +15,6 @@ _POLICIES: Final = {
     "pause": "it is paused until somebody resumes it",
     "cheaper": "it goes on with a cheaper model",
 }
-_WINDOWS: Final = {"day": "a day", "month": "a month", "total": "in total"}
 
 
 def announcement(event: Event, transcript: Transcript) -> str | None:
@@ -45,14 +44,8 @@ def reserved(data: dict[str, Any]) -> str:
 
 
 def refused(refusal: Refusal) -> str:
-    """What was asked, what is left of which limit, when that turns, and what to do."""
-    parts = [f"money refused: {refusal.message.rstrip('.')}"]
-    if refusal.limit_usd is not None:
-        parts.append(_limit(refusal))
-    if refusal.asked_usd is not None and refusal.left_usd is not None:
-        parts.append(f"asked {money(refusal.asked_usd)}, left {money(refusal.left_usd)}")
-    if refusal.turns_at is not None:
-        parts.append(f"the window turns {refusal.turns_at:%Y-%m-%d %H:%M %Z}")
+    """What was asked, what is left and when that turns, as the account says it; then what to do."""
+    parts = [f"money refused: {refusal.message.rstrip('.')}", *_standing(refusal)]
     parts.append(f"what to do: {_advice(refusal)}")
     return harmless("; ".join(parts))
 
@@ -99,17 +92,9 @@ def _calls_of(count: int) -> str:
     return f"{count} {'call' if count == 1 else 'calls'}"
 
 
-def _limit(refusal: Refusal) -> str:
-    subject = refusal.scope or "tenant"
-    if refusal.name and refusal.name != "*":
-        subject += f" {refusal.name}"
-    window = _WINDOWS.get(refusal.window or "", "")
-    parts = [f"the limit of {subject} is {money(refusal.limit_usd)} {window}".rstrip()]
-    if refusal.spent_usd is not None:
-        parts.append(f"{money(refusal.spent_usd)} spent")
-    if refusal.reserved_usd is not None:
-        parts.append(f"{money(refusal.reserved_usd)} reserved")
-    return ", ".join(parts)
+def _standing(refusal: Refusal) -> Iterator[str]:
+    if refusal.spent_usd is not None and refusal.reserved_usd is not None:
+        yield f"{money(refusal.spent_usd)} spent, {money(refusal.reserved_usd)} reserved"
 
 
 def _advice(refusal: Refusal) -> str:

@@ -62,7 +62,9 @@ def match(bill: Bill, calls: Iterable[OurCall], *, today: date) -> Outcome:
 
 def _by_call(billed: Sequence[BilledCall], ours: Sequence[OurCall]) -> Outcome:
     rest = _unclaimed(billed, [call for call in ours if not call.unknown])
-    unknown = sorted((call for call in ours if call.unknown), key=lambda call: call.at)
+    unknown = sorted(
+        (call for call in ours if call.unknown), key=lambda call: (call.at, call.call_id)
+    )
     settled: list[Settlement] = []
     left: list[Leftover] = []
     taken: set[str] = set()
@@ -82,8 +84,8 @@ def _by_call(billed: Sequence[BilledCall], ours: Sequence[OurCall]) -> Outcome:
 
 def _unclaimed(billed: Sequence[BilledCall], known: Iterable[OurCall]) -> list[BilledCall]:
     """The billed calls that are none of ours whose outcome is known: the nearest in time is it."""
-    rest = sorted(billed, key=lambda one: one.at)
-    for call in known:
+    rest = sorted(billed, key=lambda one: (one.at, one.ident))
+    for call in sorted(known, key=lambda call: (call.at, call.call_id)):
         fitting = [one for one in rest if _may_be(call, one) and _same_use(call, one)]
         if fitting:
             rest.remove(min(fitting, key=lambda one: abs(one.at - call.at)))
