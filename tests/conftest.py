@@ -36,7 +36,7 @@ def make_clone(tmp_path_factory: pytest.TempPathFactory) -> MakeClone:
 
     def make() -> Path:
         folder = tmp_path_factory.mktemp("clone") / "facilitair"
-        subprocess.run(["git", "clone", "--quiet", ROOT, folder], check=True, timeout=60)
+        subprocess.run(["git", "clone", "--quiet", ROOT, folder], check=True, timeout=240)
         return folder
 
     return make

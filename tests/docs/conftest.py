@@ -56,7 +56,7 @@ class Terminal:
         plain = _STEERING.sub("", self._said.decode("utf-8", "replace"))
         return plain.replace("\r\n", "\n").replace("\r", "\n")
 
-    def finish(self, *, timeout_s: float = 60.0) -> int:
+    def finish(self, *, timeout_s: float = 180.0) -> int:
         """The exit code of the command."""
         code = self.process.wait(timeout_s)
         self._reading.join(timeout_s)

@@ -55,7 +55,7 @@ async def test_a_fleet_is_started_used_and_stopped_as_the_readme_says(ready_clon
                 lambda shown=terminal: "is up on" in shown.text, timeout_s=120, what="the fleet"
             )
             rows = await eventually(
-                lambda shown=terminal: all_ready(shown.text), timeout_s=60, what="a whole table"
+                lambda shown=terminal: all_ready(shown.text), timeout_s=120, what="a whole table"
             )
             assert len({row["pid"] for row in rows.values()}) == len(MEMBERS)
             assert all(int(row["mib"]) > 0 for row in rows.values())

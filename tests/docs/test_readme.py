@@ -15,9 +15,9 @@ FLEET = "A fleet"  # the commands of this section are run by test_fleet_commands
 NOT_RUN = {"make test"}  # it is what runs this test
 STAYS = "make up"
 FAST = {"FACILITAIR_SIMULATOR_TTFT_MS": "20", "FACILITAIR_SIMULATOR_TOKENS_PER_S": "20000"}
-# What stays up answers slowly enough that a run can be cancelled while it runs, also when each
-# command takes seconds because the machine has other work.
-SLOWER = FAST | {"FACILITAIR_SIMULATOR_TTFT_MS": "1500", "FACILITAIR_GATEWAY_PORT": "0"}
+UP = FAST | {"FACILITAIR_GATEWAY_PORT": "0"}
+# What is cancelled later must not have ended by then, however long each command takes.
+DETACHED, HELD = '" --detach', "[[simulator:role=coder;hang=headers]]"
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -59,7 +59,7 @@ class Session:
         terminal = self.open_terminal(adapted, **variables)
         if text == STAYS:
             self.up = terminal
-            await eventually(lambda: "is up on" in terminal.text, timeout_s=60, what="up")
+            await eventually(lambda: "is up on" in terminal.text, timeout_s=120, what="up")
         else:
             code = terminal.finish()
             assert code == 0, f"{text} ended with {code}:\n{terminal.text}"
@@ -69,7 +69,8 @@ class Session:
 
     def adapted(self, text):
         """The command with real places in it; no real model is asked, whatever it names."""
-        variables = SLOWER if text == STAYS else FAST
+        variables = UP if text == STAYS else FAST
+        text = text.replace(DETACHED, f" {HELD}{DETACHED}")
         if "OPENAI_API_KEY=" in text:
             more = {"OPENAI_BASE_URL": f"{self.model_url}/v1", "FACILITAIR_MODEL": "keyed-model"}
             variables = variables | more

@@ -29,13 +29,16 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 System = SoloProcess | FleetSystem
 TASK = "Write a function that reverses a list, with tests"
+HELD = f"{TASK} [[simulator:hang=headers]]"
+"""It does not end by itself, however long it takes to cancel it."""
+
 TERMINAL = "collaboration.completed"
 VIEWERS = 4
 
 
-async def submitted(system: System, workflow: str) -> str:
+async def submitted(system: System, workflow: str, *, task: str = TASK) -> str:
     async with Facilitair(system.url) as client:
-        return (await client.submit(TASK, workflow=workflow)).id
+        return (await client.submit(task, workflow=workflow)).id
 
 
 async def some_of_a_stream(url: str, ident: str, cursor: str | None, *, at_most: int):
@@ -105,7 +108,7 @@ async def test_the_wires_of_all_gateways_carry_the_same_frames(system: System) -
 async def test_a_cancel_over_a_socket_ends_it_for_viewers_of_every_gateway(
     system: System,
 ) -> None:
-    ident = await submitted(system, "code")
+    ident = await submitted(system, "code", task=HELD)
     watched = [asyncio.create_task(watch_socket(url, ident)) for url in system.urls]
     async with socket(system.urls[-1], ident, "none") as connection:
         await tell(connection, type="cancel", collaboration=ident, client_id="c1")
@@ -140,7 +143,7 @@ async def test_keys_of_one_gateway_count_at_all(locked_system: System, admin_key
 
         await eventually(known, timeout_s=60, what="the key at the other gateway")
         assert (await other.get("/v1/me")).status_code == 401
-        body = {"task": TASK, "workflow": "code"}
+        body = {"task": HELD, "workflow": "code"}
         ident = (await other.post("/v1/collaborations", json=body, headers=acme)).json()["id"]
         foreign = await other.get(f"/v1/collaborations/{ident}", headers=admin)
         assert foreign.status_code == 404

@@ -172,6 +172,6 @@ def test_ci_runs_make_test_and_nothing_else(checkout):
     shutil.copytree(ROOT / ".ci", checkout / ".ci")
     (checkout / "Makefile").write_text("test:\n\t@echo tested CI=$(CI)\n")
     given = subprocess.run(
-        [checkout / ".ci" / "run"], capture_output=True, text=True, check=False, timeout=30
+        [checkout / ".ci" / "run"], capture_output=True, text=True, check=False, timeout=120
     )
     assert given.stdout == "tested CI=true\n"

@@ -16,7 +16,13 @@ from facilitair_testing.eventually import eventually
 
 COMMAND = [sys.executable, "-m", "facilitair_cli"]
 MARK = "COMMAND_TEST_MARK"
-DEADLINE_S = 50.0
+DEADLINE_S = 200.0
+
+HELD = "[[simulator:role=coder;hang=headers]]"
+"""In a task of the workflow ``code``: after its plan it goes no further, however long one takes."""
+
+HELD_AT_FIRST = "[[simulator:role=coder;hang=headers;times=1]]"
+"""The same until that call is lost; the simulator has to outlive it."""
 
 
 class Machine:
@@ -83,6 +89,10 @@ class Machine:
     def journal(self):
         lines = (self.home / "simulator.jsonl").read_text().splitlines()
         return [json.loads(line) for line in lines]
+
+    def started(self):
+        """The ids of the calls that reached the simulator, in order."""
+        return [line["call_id"] for line in self.journal() if line["outcome"] == "started"]
 
     async def nothing_left(self):
         await eventually(lambda: not self.pids(), timeout_s=60, what="the end of every process")

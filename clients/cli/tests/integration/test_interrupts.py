@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from clients.cli.tests.integration.conftest import COMMAND
+from clients.cli.tests.integration.conftest import COMMAND, HELD
 from facilitair_testing.bounded import at_most
 from facilitair_testing.eventually import eventually
 
@@ -63,12 +63,11 @@ class Terminal:
 
 @pytest.fixture
 def terminal(machine):
-    machine.pace(ttft_ms=0, tokens_per_s=60)
-    return Terminal(machine, "run", "Write a function that adds numbers, with tests")
+    return Terminal(machine, "run", f"Write a function that adds numbers, with tests {HELD}")
 
 
 async def test_the_first_asks_and_c_cancels(machine, terminal):
-    await terminal.shows("Plan")
+    await terminal.shows("coder (attempt 1")
     terminal.interrupt()
     await terminal.shows(QUESTION)
     terminal.type("c\n")
@@ -78,7 +77,7 @@ async def test_the_first_asks_and_c_cancels(machine, terminal):
 
 
 async def test_d_detaches_and_it_goes_on(machine, terminal):
-    await terminal.shows("Plan")
+    await terminal.shows("coder (attempt 1")
     terminal.interrupt()
     await terminal.shows(QUESTION)
     terminal.type("d\n")
@@ -92,7 +91,7 @@ async def test_d_detaches_and_it_goes_on(machine, terminal):
 
 
 async def test_enter_goes_on_watching(machine, terminal):
-    await terminal.shows("Plan")
+    await terminal.shows("coder (attempt 1")
     terminal.interrupt()
     await terminal.shows(QUESTION)
     before = len(terminal.shown)
@@ -105,7 +104,7 @@ async def test_enter_goes_on_watching(machine, terminal):
 
 
 async def test_the_second_leaves_at_once(machine, terminal):
-    await terminal.shows("Plan")
+    await terminal.shows("coder (attempt 1")
     terminal.interrupt()
     await terminal.shows(QUESTION)
     with at_most(0, "leaving"):

@@ -8,7 +8,14 @@ import signal
 
 import pytest
 
-from clients.cli.tests.integration.conftest import rest_of, transcript_of, until
+from clients.cli.tests.integration.conftest import (
+    HELD,
+    HELD_AT_FIRST,
+    rest_of,
+    transcript_of,
+    until,
+)
+from facilitair_testing.eventually import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -102,7 +109,7 @@ async def test_newer_state_is_refused(machine):
 
 
 async def test_an_interrupt_without_a_terminal_leaves_and_watch_goes_on(machine):
-    machine.pace(ttft_ms=0, tokens_per_s=12)
+    machine.pace(ttft_ms=0, tokens_per_s=2)
     process = machine.start("run", "--json", "--workflow", "answer", "What is a log?")
     lines = until(process, "token")
     process.send_signal(signal.SIGINT)
@@ -111,6 +118,7 @@ async def test_an_interrupt_without_a_terminal_leaves_and_watch_goes_on(machine)
     ident = lines[0]["data"]["id"]
     assert f"facilitair watch {ident}" in err
     await machine.nothing_left()
+    machine.pace(ttft_ms=0, tokens_per_s=0)
     done = machine.run("watch", ident, "--json")
     assert done.returncode == 0, done.stderr
     transcript = transcript_of([json.loads(line) for line in done.stdout.splitlines()])
@@ -119,8 +127,7 @@ async def test_an_interrupt_without_a_terminal_leaves_and_watch_goes_on(machine)
 
 
 async def test_a_killed_command_takes_its_solo_and_simulator_along(machine):
-    machine.pace(ttft_ms=0, tokens_per_s=50)
-    process = machine.start("run", "--json", TASK)
+    process = machine.start("run", "--json", f"{TASK} {HELD}")
     until(process, "token")
     assert len(machine.pids()) == 3
     process.kill()
@@ -129,9 +136,9 @@ async def test_a_killed_command_takes_its_solo_and_simulator_along(machine):
 
 
 async def test_a_killed_solo_is_replaced_and_the_viewer_sees_everything_once(machine):
-    machine.pace(ttft_ms=0, tokens_per_s=300)
-    process = machine.start("run", "--json", TASK)
+    process = machine.start("run", "--json", f"{TASK} {HELD_AT_FIRST}")
     lines = until(process, "attempt.completed")
+    await eventually(lambda: len(machine.started()) == 2, what="the coder's call")
     os.kill(machine.announced("solo")["pid"], signal.SIGKILL)
     out, err = rest_of(process)
     assert process.returncode == 0, err

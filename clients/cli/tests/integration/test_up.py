@@ -7,12 +7,16 @@ import socket
 
 import pytest
 
-from clients.cli.tests.integration.conftest import rest_of, transcript_of, until
+from clients.cli.tests.integration.conftest import (
+    HELD,
+    HELD_AT_FIRST,
+    rest_of,
+    transcript_of,
+    until,
+)
 from facilitair_testing.eventually import eventually
 
 pytestmark = pytest.mark.integration
-
-SLOW = {"ttft_ms": 0, "tokens_per_s": 60}
 
 
 def up(machine):
@@ -102,9 +106,8 @@ async def test_up_in_the_foreground_stops_by_a_signal(machine):
 
 
 async def test_a_cancelled_collaboration_ends_and_says_why(machine):
-    machine.pace(**SLOW)
     up(machine)
-    process = machine.start("run", "--json", "Write a function that adds numbers, with tests")
+    process = machine.start("run", "--json", f"Write a function that adds numbers {HELD}")
     lines = until(process, "token")
     done = machine.run("cancel", lines[0]["data"]["id"], "--reason", "enough")
     assert done.returncode == 0, done.stderr
@@ -117,7 +120,7 @@ async def test_a_cancelled_collaboration_ends_and_says_why(machine):
 
 
 async def test_detached_work_goes_on_without_up(machine):
-    machine.pace(**SLOW)
+    machine.pace(ttft_ms=0, tokens_per_s=60)
     done = machine.run("run", "--detach", "--json", "--workflow", "answer", "What is a log?")
     ident = json.loads(done.stdout)["id"]
     assert machine.run("status").returncode == 0
@@ -128,10 +131,10 @@ async def test_detached_work_goes_on_without_up(machine):
 
 async def test_a_killed_solo_goes_on_after_the_next_start(machine):
     """The simulator survives and is adopted; what was paid and answered is not asked again."""
-    machine.pace(ttft_ms=0, tokens_per_s=300)
     up(machine)
-    process = machine.start("run", "--json", "Write a function that adds numbers, with tests")
+    process = machine.start("run", "--json", f"Write a function that adds numbers {HELD_AT_FIRST}")
     lines = until(process, "attempt.completed")
+    await eventually(lambda: len(machine.started()) == 2, what="the coder's call")
     ident = lines[0]["data"]["id"]
     answered = {e["call_id"] for e in machine.journal() if e["outcome"] == "completed"}
     simulator = machine.announced("simulator")["pid"]
@@ -147,7 +150,7 @@ async def test_a_killed_solo_goes_on_after_the_next_start(machine):
     for step in transcript_of(found).steps.values():
         if step.output is not None:
             assert "".join(step.written) == step.output.inline
-    started = [e["call_id"] for e in machine.journal() if e["outcome"] == "started"]
+    started = machine.started()
     assert answered
     assert all(started.count(call) == 1 for call in answered)
     assert len(started) == len(set(started))

@@ -15,7 +15,7 @@ COMMAND = [sys.executable, "-m", "facilitair_llm.simulator"]
 BODY = json.dumps({"model": "m", "messages": [{"role": "user", "content": "Hello"}]}).encode()
 
 
-def wait_for(condition, timeout_s=20.0):
+def wait_for(condition, timeout_s=60.0):
     """Return the condition's first true value."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:

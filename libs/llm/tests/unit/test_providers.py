@@ -181,15 +181,15 @@ async def test_events_keep_a_call_alive_beyond_its_idle_time(provider, build_mod
     async def handler(request):
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        for _ in range(8):
+        for _ in range(16):
             await response.write(HELLO)
             await asyncio.sleep(0.2)
         await response.write(STOP + DONE)
         return response
 
     provider.handler = handler
-    timeouts = Timeouts(connect_s=60, first_byte_s=60, idle_s=1.5)
-    assert len(await collect(build_model(timeouts=timeouts))) == 9
+    timeouts = Timeouts(connect_s=60, first_byte_s=60, idle_s=3)
+    assert len(await collect(build_model(timeouts=timeouts))) == 17
 
 
 async def test_nobody_listening_is_unavailable_and_names_the_place(build_model):

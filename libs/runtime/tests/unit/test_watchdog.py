@@ -58,19 +58,29 @@ async def test_the_limit_is_what_it_is_told(tmp_path) -> None:
     assert ended == []
 
 
-_STOPPED = _BLOCKED.replace("time.sleep(600)", "").replace(
-    "where_it_hangs()\n\nasyncio", "where_it_hangs()\n        await asyncio.sleep(0.5)\n\nasyncio"
+_STOPPED = (
+    _BLOCKED.replace("time.sleep(600)", "")
+    .replace("blocked_s=0.2", "blocked_s=2")
+    .replace(
+        "where_it_hangs()\n\nasyncio",
+        "where_it_hangs()\n        await asyncio.to_thread(sys.stdin.readline)\n\nasyncio",
+    )
 )
 
 
 def test_time_in_which_the_process_was_stopped_does_not_count() -> None:
-    with subprocess.Popen([sys.executable, "-c", _STOPPED], stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", _STOPPED], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
         assert process.stdout is not None
         process.stdout.readline()
         os.kill(process.pid, signal.SIGSTOP)
         with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(1)
+            process.wait(3)
         os.kill(process.pid, signal.SIGCONT)
+        process.stdin.write(b"\n")
+        process.stdin.flush()
         assert process.wait(60) == 0
 
 
