@@ -6,12 +6,14 @@ When a test says that an answer changed, guard the change by `state.logic` inste
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from facilitair_testing.golden.files import GOLDEN, folder, written
+from facilitair_money import decide as accounts
+from facilitair_testing.golden.accounts import ACCOUNT_SHAPES, account_story
+from facilitair_testing.golden.files import ACCOUNTS, GOLDEN, folder, written
 from facilitair_testing.golden.shapes import SHAPES, shapes_of, story_of
-from facilitair_testing.golden.story import Shape
 from facilitair_workflows.decide import KNOWN_LOGIC
 from tools.git_files import at_ref
 
@@ -28,7 +30,7 @@ class GoldenExistsError(Exception):
 
 def rewritten(root: Path, ref: str) -> list[str]:
     """The golden inboxes of a commit that are other bytes now, or gone. Raises GitError."""
-    kept = at_ref(root, ref, GOLDEN)
+    kept = {**at_ref(root, ref, GOLDEN), **at_ref(root, ref, ACCOUNTS)}
     return [
         name
         for name, content in sorted(kept.items())
@@ -36,18 +38,35 @@ def rewritten(root: Path, ref: str) -> list[str]:
     ]
 
 
-def write_missing(into: Path, shapes: Mapping[str, Shape], *, logic: int) -> list[str]:
+def collaboration(shape: Any, logic: int) -> bytes:
+    """The file of a collaboration."""
+    return written(story_of(shape, logic=logic).records)
+
+
+def account(shape: Any, _logic: int) -> bytes:
+    """The file of an account: there is one version of it."""
+    return written(account_story(shape).records, by=accounts.decide)
+
+
+Told = Callable[[Any, int], bytes]
+
+
+def write_missing(
+    into: Path, shapes: Mapping[str, Any], *, logic: int, told: Told = collaboration
+) -> list[str]:
     """Write every shape that has no file there; returns their names."""
     missing = [name for name in sorted(shapes) if not _file(into, name).exists()]
     for name in missing:
-        write(into, name, shapes[name], logic=logic)
+        write(into, name, shapes[name], logic=logic, told=told)
     return missing
 
 
-def write(into: Path, name: str, shape: Shape, *, logic: int) -> None:  # noqa: PLR0917 - where, what
+def write(  # noqa: PLR0917 - where, what
+    into: Path, name: str, shape: Any, *, logic: int, told: Told = collaboration
+) -> None:
     """Write one shape. Raises GoldenExistsError for one that is there."""
     into.mkdir(parents=True, exist_ok=True)
-    content = written(story_of(shape, logic=logic).records)
+    content = told(shape, logic)
     try:
         with _file(into, name).open("xb") as file:
             file.write(content)
@@ -56,7 +75,10 @@ def write(into: Path, name: str, shape: Shape, *, logic: int) -> None:  # noqa: 
 
 
 def main(argv: Sequence[str]) -> int:
-    """Write what is missing, or the shapes that are named; exit code 1 when one is there."""
+    """Write what is missing, or the shapes that are named; exit code 1 when one is there.
+
+    Shapes of accounts are written when no names are given.
+    """
     parser = argparse.ArgumentParser(prog="python -m tools.golden", description=__doc__)
     parser.add_argument("shape", nargs="*", choices=[[], *sorted(SHAPES)], help="All by default.")
     parser.add_argument("--logic", type=int, default=KNOWN_LOGIC, help="The version they keep.")
@@ -71,6 +93,11 @@ def main(argv: Sequence[str]) -> int:
     shapes = shapes_of(arguments.logic)
     names = arguments.shape or write_missing(into, shapes, logic=arguments.logic)
     sys.stdout.write(f"{len(names)} written, {len(shapes) - len(names)} kept as they are\n")
+    if not arguments.shape:
+        books = folder(accounts.KNOWN_LOGIC, of=ACCOUNTS)
+        new = write_missing(books, ACCOUNT_SHAPES, logic=accounts.KNOWN_LOGIC, told=account)
+        kept = len(ACCOUNT_SHAPES) - len(new)
+        sys.stdout.write(f"of accounts {len(new)} written, {kept} kept as they are\n")
     return 0
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from facilitair_testing.golden.files import GOLDEN
+from facilitair_testing.golden.accounts import ACCOUNT_SHAPES
+from facilitair_testing.golden.files import ACCOUNTS, GOLDEN
 from facilitair_testing.golden.shapes import SHAPES
 from tools import golden
 from tools.git_files import has_ref
@@ -37,12 +38,16 @@ def test_a_file_is_never_written_again(tmp_path) -> None:
 
 
 def test_the_command_refuses_a_shape_that_is_kept(tmp_path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(golden, "folder", lambda logic: tmp_path / f"logic-{logic}")
+    monkeypatch.setattr(
+        golden, "folder", lambda logic, of="workflows": tmp_path / of / f"logic-{logic}"
+    )
     assert golden.main(["linear"]) == 0
     assert golden.main(["linear"]) == 1
     assert "is kept for ever" in capsys.readouterr().err
     assert golden.main([]) == 0
-    assert f"{len(SHAPES) - 1} written, 1 kept" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"{len(SHAPES) - 1} written, 1 kept" in told
+    assert f"of accounts {len(ACCOUNT_SHAPES)} written, 0 kept" in told
 
 
 def test_what_was_rewritten_or_removed_since_a_commit_is_found(tmp_path) -> None:
@@ -59,6 +64,17 @@ def test_what_was_rewritten_or_removed_since_a_commit_is_found(tmp_path) -> None
     assert [name.rsplit("/", 1)[1] for name in golden.rewritten(tmp_path, "HEAD")] == [
         "linear.jsonl", "refused.jsonl",
     ]  # fmt: skip
+
+
+def test_files_of_accounts_are_kept_as_those_of_collaborations(tmp_path) -> None:
+    into = tmp_path / ACCOUNTS / "logic-1"
+    two = {name: ACCOUNT_SHAPES[name] for name in ("windows-turn", "mixed-0")}
+    golden.write_missing(into, two, logic=1, told=golden.account)
+    git(tmp_path, "init", "--quiet")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "--quiet", "-m", "x")
+    (into / "mixed-0.jsonl").write_bytes(b"other\n")
+    assert golden.rewritten(tmp_path, "HEAD") == [f"{ACCOUNTS}/logic-1/mixed-0.jsonl"]
 
 
 @pytest.mark.parametrize("ref", REFS)

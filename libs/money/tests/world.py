@@ -20,7 +20,7 @@ from facilitair_events.requests import TimerFired
 from facilitair_events.types import NAMES
 from facilitair_money.decide import decide, timers
 from facilitair_money.windows import window_at
-from libs.money.tests.account import Account, asked, charged, encoded, in_order, limit, slots
+from facilitair_testing.accounting import Account, asked, charged, encoded, in_order, limit, slots
 
 HOUR: Final = 3_600_000
 AMOUNTS: Final = st.sampled_from(["0", "0.1", "0.25", "0.7", "1", "1.5", "3"])

@@ -8,7 +8,7 @@ from facilitair_events.accounts import Budget, BudgetRequested, Limit, SlotLimit
 from facilitair_events.books import BudgetChanged
 from facilitair_money.budgets import faults_of
 from facilitair_money.zones import resolve_offsets
-from libs.money.tests.account import TO, Account, in_order, limit, slots
+from facilitair_testing.accounting import TO, Account, in_order, limit, slots
 
 HOUR = 3_600_000
 UNSUPPORTED = ("window_unsupported", "limits[0].window")

@@ -7,7 +7,7 @@ import pytest
 from facilitair_events.books import CallReconciled, CallSettled
 from facilitair_events.requests import Usage
 from facilitair_money import charges
-from libs.money.tests.account import Account, in_order, limit
+from facilitair_testing.accounting import Account, in_order, limit
 
 DAY_MS = 86_400_000
 

@@ -13,7 +13,7 @@ from facilitair_money.decide import decide, logic_of, timers
 from facilitair_money.draft import Draft
 from facilitair_money.errors import NoEnvelopeError
 from facilitair_money.slots import pump
-from libs.money.tests.account import NOON, TO, Account, limit, slots
+from facilitair_testing.accounting import NOON, TO, Account, limit, slots
 
 
 def _received(data) -> Received:

@@ -21,8 +21,8 @@ from facilitair_events.books import CallSettled, FundsReserved, RequestSkipped
 from facilitair_events.decision import Received
 from facilitair_money import charges, envelopes
 from facilitair_money.decide import decide
+from facilitair_testing.accounting import asked, charged, in_order
 from facilitair_testing.mutation import Mutation, mutation
-from libs.money.tests.account import asked, charged, in_order
 
 Request = FundsRequested | CallCharged | FundsReturned
 

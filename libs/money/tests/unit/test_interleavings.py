@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 
 from facilitair_events.books import CallReconciled, CallSettled, FundsReserved
-from libs.money.tests.account import replayed
+from facilitair_testing.accounting import replayed
 from libs.money.tests.world import LIFE, Op, World, within
 
 FEW = settings(max_examples=150)

@@ -5,7 +5,7 @@ import pytest
 from facilitair_events.accounts import FundsReturned
 from facilitair_events.books import CallSettled, FundsRefused, FundsReserved, RequestSkipped
 from facilitair_money import bounds, envelopes
-from libs.money.tests.account import NOON, Account, asked, charged, in_order, limit, slots
+from facilitair_testing.accounting import NOON, Account, asked, charged, in_order, limit, slots
 
 
 def test_r25_a_repeated_ask_is_answered_the_same_and_reserves_nothing() -> None:

@@ -8,7 +8,7 @@ import pytest
 from facilitair_events.books import FundsRefused, FundsReserved, LimitReached
 from facilitair_money import bounds
 from facilitair_money.zones import resolve_offsets
-from libs.money.tests.account import Account, in_order, limit
+from facilitair_testing.accounting import Account, in_order, limit
 
 DAY_MS = 86_400_000
 

@@ -7,7 +7,7 @@ import pytest
 from facilitair_events.books import FundsRefused, FundsReserved
 from facilitair_events.requests import TimerFired
 from facilitair_money.decide import timers
-from libs.money.tests.account import Account, in_order, limit, slots
+from facilitair_testing.accounting import Account, in_order, limit, slots
 
 
 def _outcomes(account: Account, since: int = 0) -> list[tuple[str, str]]:

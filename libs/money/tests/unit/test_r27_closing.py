@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from facilitair_events.books import CallSettled, FundsReleased
-from libs.money.tests.account import Account, asked, in_order, slots
+from facilitair_testing.accounting import Account, asked, in_order, slots
 
 
 def test_r27_closing_frees_money_and_slots() -> None:

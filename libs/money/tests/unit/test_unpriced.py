@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from facilitair_events.accounts import Limit
-from libs.money.tests.account import Account
+from facilitair_testing.accounting import Account
 
 HARD = Limit(scope="tenant", window="day", usd=Decimal(5))
 

@@ -8,7 +8,7 @@ from facilitair_events.accounts import UsageCell
 from facilitair_events.requests import Usage
 from facilitair_money import usage
 from facilitair_money.zones import resolve_offsets
-from libs.money.tests.account import Account, in_order
+from facilitair_testing.accounting import Account, in_order
 
 DAY_MS = 86_400_000
 

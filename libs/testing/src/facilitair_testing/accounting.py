@@ -67,8 +67,12 @@ class Account:
         self.decisions.append(decision)
         self.state = decision.state
         self.events += decision.events
-        self.answers += [(c.subject or "", c.data) for c in decision.commands]
-        self.replies += [reply.data for reply in decision.replies]
+        for command in decision.commands:
+            answer: Any = command.data
+            self.answers.append((command.subject or "", answer))
+        for reply in decision.replies:
+            told: Any = reply.data
+            self.replies.append(told)
         return decision
 
     @property
@@ -138,15 +142,11 @@ def asked(name: str = "c1", *usd: str | None, n: int = 1, **more: Any) -> FundsR
     parts = tuple(
         Part(agent=agent, usd=None if one is None else Decimal(one)) for one in usd or ("1",)
     )
-    return FundsRequested(
-        collaboration=name,
-        n=n,
-        parts=parts,
-        **(
-            {"asked_ms": NOON, "project": "web", "actor": "key-7", "workflow": "write", "slots": 1}
-            | more
-        ),
-    )
+    fields: dict[str, Any] = {
+        "asked_ms": NOON, "project": "web", "actor": "key-7", "workflow": "write", "slots": 1,
+        "parts": parts,
+    }  # fmt: skip
+    return FundsRequested(collaboration=name, n=n, **(fields | more))
 
 
 def charged(name: str = "c1", usd: str = "1", *, n: int = 2, **more: Any) -> CallCharged:

@@ -1,26 +1,34 @@
 """Inboxes of the past and what ``decide`` made of them, byte for byte (R9).
 
-A file holds one collaboration: a line for each record of its inbox, with all that followed from it.
+A file holds one collaboration or one account: a line for each record of its inbox, with all that
+followed from it.
 What people and orchestrators rely on is these bytes, so a file is written once and never again.
 """
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Raw, Struct
 
 from facilitair_events import codec
+from facilitair_events.balances import AccountSnapshot, AccountState
 from facilitair_events.decision import Decision, Received
 from facilitair_events.layout import checkout_root
 from facilitair_events.state import CollaborationSnapshot, CollaborationState
 from facilitair_workflows.decide import decide
 
-Decide = Callable[[CollaborationState | None, Received], Decision[CollaborationState]]
+Decide = Callable[[Any, Received], Decision[Any]]
 
 GOLDEN: Final = "libs/workflows/tests/golden"
+ACCOUNTS: Final = "libs/money/tests/golden"
+
+_SNAPSHOTS: Final[dict[type[Struct], Any]] = {
+    CollaborationState: CollaborationSnapshot,
+    AccountState: AccountSnapshot,
+}
 
 
 class Output(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -64,16 +72,17 @@ class Line(Struct, frozen=True, kw_only=True):
         )
 
 
-def folder(logic: int) -> Path:
+def folder(logic: int, *, of: str = GOLDEN) -> Path:
     """Where the inboxes of a version lie."""
-    return checkout_root() / GOLDEN / f"logic-{logic}"
+    return checkout_root() / of / f"logic-{logic}"
 
 
-def followed(decision: Decision[CollaborationState], *, offset: int) -> Then:
+def followed(decision: Decision[Any], *, offset: int) -> Then:
     """Everything a decision says, as bytes."""
     state = None
     if decision.state is not None:
-        snapshot = codec.encode(CollaborationSnapshot(applied=offset, state=decision.state))
+        form = _SNAPSHOTS[type(decision.state)]
+        snapshot = codec.encode(form(applied=offset, state=decision.state))
         state = hashlib.sha256(snapshot).hexdigest()
     return Then(
         state=state,
@@ -112,7 +121,7 @@ def read(path: Path) -> list[Line]:
 
 def differences(lines: Iterable[Line], *, by: Decide = decide) -> Iterator[str]:
     """Where ``by`` does not answer as the file says. It ends with the first record that differs."""
-    state: CollaborationState | None = None
+    state: Any = None
     for line in lines:
         try:
             decision = by(state, line.received())
