@@ -1,12 +1,6 @@
 """Every command of the page about dead letters, in its order, on a solo with letters."""
 
-import asyncio
-import json
-import os
 import re
-import shlex
-import sys
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -26,6 +20,7 @@ from facilitair_testing.desk import task
 from facilitair_testing.eventually import eventually
 from facilitair_testing.inbox import agent
 from facilitair_testing.solo import SoloProcess
+from tests.docs.session import Session, absent
 from tools.markdown import blocks, commands
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "dead-letters.md"
@@ -77,65 +72,13 @@ async def poison(home):
         )
 
 
-class Session:
-    """Runs commands of the page as a user would."""
-
-    def __init__(self, home):
-        kept = {n: v for n, v in os.environ.items() if not n.startswith("FACILITAIR_")}
-        self._environment = kept | {"FACILITAIR_HOME": str(home)}
-
-    async def run(self, text):
-        """Exit code, stdout, and both outputs."""
-        command = text.replace(
-            ".venv/bin/facilitair", f"{shlex.quote(sys.executable)} -m facilitair_cli"
-        )
-        process = await asyncio.create_subprocess_exec(
-            "bash", "-c", command, env=self._environment, stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        out, err = await process.communicate()
-        return process.returncode, out.decode(), (out + err).decode()
-
-    async def check(self, command):
-        """Run it and find what the page shows in what it printed."""
-
-        async def shown():
-            code, _, text = await self.run(command.text)
-            assert code == 0, f"{command} ended with {code}:\n{text}"
-            self.last = text
-            return not absent(command.shown, text)
-
-        if READING.search(command.text):
-            await eventually(shown, timeout_s=60, what=f"{command} to print what the page shows")
-        elif not await shown():
-            pytest.fail(f"{command} did not print {absent(command.shown, self.last)}:\n{self.last}")
-
-    async def json(self, text):
-        return json.loads((await self.run(f".venv/bin/facilitair {text} --json"))[1])
-
-
-def normal(line):
-    return re.sub(r"\d[\d:.-]*", "N", " ".join(line.split()))
-
-
-def absent(shown, text):
-    """The lines of the page that were not printed; one that ends with … may go on."""
-    printed = Counter(normal(line) for line in text.splitlines())
-    found = []
-    for line in map(normal, shown):
-        start = line.removesuffix("…")
-        if not any(one == line or (start != line and one.startswith(start)) for one in printed):
-            found.append(line)
-    return found
-
-
 @pytest.mark.integration
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 async def test_every_command_of_the_page_does_what_the_page_says(tmp_path):
     home = tmp_path / "home"
     await poison(home)
-    solo, session = SoloProcess(home, ttft_ms=600_000), Session(home)
+    solo, session = SoloProcess(home, ttft_ms=600_000), Session(home, reading=READING)
     await solo.start()
     try:
         async with Facilitair(solo.url) as client:

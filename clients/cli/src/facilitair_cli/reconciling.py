@@ -163,16 +163,20 @@ def _row(one: Settlement) -> dict[str, str]:
 
 
 def _lines(bill: Bill, outcome: Outcome, *, apply: bool) -> Iterable[str]:
-    yield f"{bill.provider}, {bill.form}: {len(bill.calls) or len(bill.days)} rows"
+    yield f"{bill.provider}, {bill.form}: {_count(len(bill.calls) or len(bill.days), 'row')}"
     for one in outcome.settled:
         was = money(one.call.charged_usd)
         yield f"  {one.call.call_id}  {was} → {money(one.cost_usd)}  {one.because}"
     freed = sum((one.call.charged_usd - one.cost_usd for one in outcome.settled), Decimal(0))
     told = "settled" if apply else "would be settled"
-    yield f"{len(outcome.settled)} calls {told}, {money(freed)} less than they were charged"
+    yield f"{_count(len(outcome.settled), 'call')} {told}, {money(freed)} less than was charged"
     if outcome.left:
         yield f"{len(outcome.left)} left as they are:"
         yield from (_left(one) for one in outcome.left)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def _left(one: Leftover) -> str:

@@ -19,6 +19,7 @@ from facilitair_client import (
     Transcript,
 )
 
+GONE = httpx.RemoteProtocolError("peer closed connection")
 QUICK = Patience(give_up_after_s=5, first_s=0.001, longest_s=0.002)
 ACCOUNT = {
     "tenant": "local",
@@ -60,7 +61,7 @@ class Broken(httpx.AsyncByteStream):
 
     async def __aiter__(self):
         yield self._content
-        raise httpx.RemoteProtocolError("peer closed connection")
+        raise GONE
 
 
 def line(number):
