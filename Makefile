@@ -30,9 +30,11 @@ WEIGH ?=
 export STORES SEEDS
 
 BIN := .venv/bin
+# Named so that `make --dry-run` runs nothing of it.
+BESIDE = nice $(MAKE)
 SOURCES = $(wildcard libs/*/src services/*/src clients/*/src) tools benchmarks conftest.py
 
-.PHONY: help init ready run up down fleet fleet-down test chaos test-unit lint schemas schemas-check bench clean lock
+.PHONY: help init ready run up down fleet fleet-down test chaos test-unit lint types schemas schemas-check bench clean lock
 
 help: ## List the targets
 	@echo 'Facilitair. The two to start with: make run, make test.'
@@ -64,8 +66,15 @@ fleet: ready ## Start a real Kafka (Java 17, Maven) and every service as a proce
 fleet-down: ready ## Stop what `fleet` started
 	@$(BIN)/facilitair down
 
-test: lint schemas-check ## Everything that can run here; with CI=true a skipped test is a failure
-	@$(BIN)/pytest -m 'not chaos' --again $(WEIGH) -n $(TEST_PROCESSES) --dist loadfile
+# What takes a minute runs beside the tests, in what they leave of the processors.
+test: ready ## Everything that can run here; with CI=true a skipped test is a failure
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@said=$$(mktemp); $(BESIDE) types schemas-check > "$$said" 2>&1 & checking=$$!; failed=0; \
+	$(BIN)/pytest -m 'not chaos' --again $(WEIGH) -n $(TEST_PROCESSES) --dist loadfile || failed=1; \
+	wait "$$checking" || failed=1; \
+	cat "$$said"; rm -f "$$said"; \
+	exit "$$failed"
 
 chaos: ready ## The crash table, then seeds of faults for hours (resumable): SEEDS=1-20
 	@mkdir -p .facilitair/chaos; failed=0; \
@@ -83,6 +92,9 @@ test-unit: ready ## Tests that start no processes (goal: one minute)
 lint: ready ## ruff, its formatter, mypy strict and the import contracts
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
+	@$(MAKE) types
+
+types: ready
 	@$(BIN)/mypy --no-error-summary $(SOURCES)
 	@$(BIN)/lint-imports
 

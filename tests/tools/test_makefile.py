@@ -106,7 +106,7 @@ def recorded(checkout):
     """Programs of the environment that write down how they were called; one of them may fail."""
 
     def programs(*, failing=""):
-        for name in ("pytest", "python"):
+        for name in ("pytest", "python", "ruff", "mypy", "lint-imports"):
             program = checkout / ".venv" / "bin" / name
             lines = [
                 "#!/bin/sh",
@@ -138,6 +138,37 @@ def test_chaos_goes_on_after_a_failure_and_fails(checkout, recorded, failing):
     recorded(failing="tests/crash" if failing == "pytest" else failing)
     assert make(checkout, "chaos").returncode != 0
     assert len((checkout / "calls").read_text().splitlines()) == 6
+
+
+CHECKS = {"mypy", "lint-imports", "python -m tools.schemas --check", "pytest"}
+
+
+def test_the_types_are_checked_beside_the_tests(checkout, recorded):
+    recorded()
+    given = make(checkout, "test")
+    assert given.returncode == 0, given.stderr
+    calls = (checkout / "calls").read_text().splitlines()
+    assert [call.split()[1] for call in calls[:2]] == ["check", "format"]
+    assert all(any(call.startswith(check) for call in calls[2:]) for check in CHECKS)
+
+
+@pytest.mark.parametrize("failing", ["pytest", "mypy", "lint-imports", "tools.schemas --check"])
+def test_whatever_fails_beside_the_tests_fails_them(checkout, recorded, failing):
+    recorded(failing=failing)
+    program = checkout / ".venv" / "bin" / failing.split()[0]
+    if program.exists():
+        program.write_text(f"#!/bin/sh\necho {failing} is not content; exit 1\n")
+    given = make(checkout, "test")
+    assert given.returncode != 0
+    if program.exists():
+        assert f"{failing} is not content" in given.stdout
+
+
+@pytest.mark.parametrize("failing", ["check", "format"])
+def test_what_is_quick_fails_before_any_test(checkout, recorded, failing):
+    recorded(failing=f"{failing} --")
+    assert make(checkout, "test").returncode != 0
+    assert "pytest" not in (checkout / "calls").read_text()
 
 
 def test_a_failing_program_fails_the_target(checkout):
