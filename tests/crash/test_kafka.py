@@ -30,7 +30,11 @@ async def crew(tmp_path_factory, victim_kafka: KafkaServer) -> AsyncIterator[Fle
     home = tmp_path_factory.mktemp("crash") / "home"
     write_definitions(home / "definitions")
     await create_topics(victim_kafka.address)
-    variables = {"FACILITAIR_GATEWAY_DEFINITIONS": str(home / "definitions")}
+    variables = {
+        "FACILITAIR_GATEWAY_DEFINITIONS": str(home / "definitions"),
+        # Snapshots and commits come behind, and a cell is short.
+        "FACILITAIR_ACCOUNTS_REDUCER__SNAPSHOT_INTERVAL_MS": "50",
+    }
     members = ServiceProcesses(home, bootstrap=victim_kafka.address, variables=variables)
     with members:
         await members.start_simulator()
