@@ -221,15 +221,17 @@ class World:
         )
 
     async def submit(self, key: str | None = None) -> dict[str, Any]:
-        """Ask for a collaboration of one agent."""
-        answer = await self.http.post(
-            "/v1/collaborations",
-            json={"task": "Say it.", "workflow": "answer"},
-            headers={"Idempotency-Key": key or str(uuid.uuid4())},
-        )
+        """Ask for a collaboration of one agent; again, while a busy log has written nothing."""
+        headers = {"Idempotency-Key": key or str(uuid.uuid4())}
+        body = {"task": "Say it.", "workflow": "answer"}
+        async with asyncio.timeout(PATIENCE_S):
+            while _is_silent(
+                answer := await self.http.post("/v1/collaborations", json=body, headers=headers)
+            ):
+                pass
         assert answer.status_code == 202, answer.text
-        body: dict[str, Any] = answer.json()
-        return body
+        told: dict[str, Any] = answer.json()
+        return told
 
     def events(self, collaboration: str) -> list[tuple[str, dict[str, Any]]]:
         """Kind and value of the public events of a collaboration that could be read so far."""
@@ -269,6 +271,10 @@ class World:
         assert answer.status_code == 200, text
         blocks = [block for block in text.split("\n\n") if block.startswith("id: ")]
         return [_frame(block) for block in blocks]
+
+
+def _is_silent(answer: httpx.Response) -> bool:
+    return answer.status_code == _AWAY and answer.json()["code"] == "log_silent"
 
 
 def _frame(block: str) -> tuple[str, str, Any]:
