@@ -1,6 +1,7 @@
 """Every benchmark, in the order in which a round takes them."""
 
 from benchmarks import (
+    accounting,
     appending,
     collaborating,
     counting,
@@ -81,6 +82,12 @@ _LATENCY = (
         "CPU of the reducer for one record, by the steps of its collaboration.",
         reducing.measure,
         takes_s=5,
+    ),
+    Benchmark(
+        "accounts",
+        "What a request costs the account of a tenant, and how many of them one tenant can have.",
+        accounting.measure,
+        takes_s=30,
     ),
 )
 _WORKER = (
