@@ -46,8 +46,8 @@ class LiveScreen:
     def event(self, event: Event, transcript: Transcript) -> None:
         told = announcement(event, transcript)
         if told is not None:
-            style = "dim" if event.kind == "budget.reserved" else "yellow"
-            self._print(_line("$", style, text=told))
+            mark = ("·", "dim") if event.kind == "budget.reserved" else ("!", "yellow")
+            self._print(_line(*mark, text=told))
         step = transcript.steps.get(str(event.data.get("step")))
         if (
             told is None
