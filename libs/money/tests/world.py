@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from facilitair_events import codec
-from facilitair_events.accounts import FundsReturned, Limit
+from facilitair_events.accounts import FundsReturned
 from facilitair_events.balances import AccountSnapshot, AccountState
 from facilitair_events.books import CallReconciled, CallSettled, FundsReleased, FundsReserved
+from facilitair_events.budgets import Limit
 from facilitair_events.decision import Decision, Received
 from facilitair_events.requests import TimerFired
 from facilitair_events.types import NAMES

@@ -5,13 +5,8 @@ It is a contract too: a snapshot written by this version is read by the next.
 
 from msgspec import Struct
 
-from facilitair_events.accounts import (
-    Budget,
-    FundsAnswered,
-    FundsRequested,
-    Priority,
-    UsageCell,
-)
+from facilitair_events.accounts import FundsAnswered, FundsRequested, UsageCell
+from facilitair_events.budgets import Budget, Priority
 from facilitair_events.numbers import Amount, Count, Ordinal, check_amounts
 
 

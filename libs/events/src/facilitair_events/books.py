@@ -7,14 +7,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from facilitair_events.accounts import (
-    Budget,
-    LimitScope,
-    LimitWindow,
-    Part,
-    Priority,
-    Refusal,
-)
+from facilitair_events.accounts import Part, Refusal
+from facilitair_events.budgets import Budget, LimitScope, LimitWindow, Priority
 from facilitair_events.instants import Instant
 from facilitair_events.numbers import Amount, Count, Ordinal, check_amounts
 from facilitair_events.requests import Usage

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
-from facilitair_events.accounts import Budget, BudgetRequested, Limit, LimitWindow
+from facilitair_events.accounts import BudgetRequested
 from facilitair_events.books import BudgetChanged
+from facilitair_events.budgets import Budget, Limit, LimitWindow
 from facilitair_events.keys import NAME
 from facilitair_events.requests import Fault
 from facilitair_money import clients, spending, warnings

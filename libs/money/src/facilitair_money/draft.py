@@ -7,9 +7,10 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from facilitair_events.accounts import Budget, FundsAnswered, LimitWindow
+from facilitair_events.accounts import FundsAnswered
 from facilitair_events.balances import AccountState
 from facilitair_events.books import AccountEvent
+from facilitair_events.budgets import Budget, LimitWindow
 from facilitair_events.decision import Command, Decision, Received, Reply
 from facilitair_events.envelope import instant
 from facilitair_events.keys import collaboration_key

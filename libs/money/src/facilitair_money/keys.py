@@ -3,8 +3,8 @@
 from collections.abc import Container, Iterable, Iterator
 from typing import Final
 
-from facilitair_events.accounts import LimitScope, LimitWindow, Priority
 from facilitair_events.balances import EnvelopeState
+from facilitair_events.budgets import LimitScope, LimitWindow, Priority
 
 CLASSES: Final[tuple[Priority, ...]] = ("interactive", "batch")
 WINDOWS: Final[tuple[LimitWindow, ...]] = ("day", "month", "total")

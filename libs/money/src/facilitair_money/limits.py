@@ -6,8 +6,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from facilitair_events.accounts import Limit, LimitScope, Part, Refusal
+from facilitair_events.accounts import Part, Refusal
 from facilitair_events.balances import EnvelopeState
+from facilitair_events.budgets import Limit, LimitScope
 from facilitair_money.amounts import ZERO, left, plus, told, total
 from facilitair_money.bounds import PARTS
 from facilitair_money.draft import Draft

@@ -6,8 +6,9 @@ served. Whoever gets any gets what is free, so that the line moves.
 
 from msgspec.structs import replace
 
-from facilitair_events.accounts import FundsRequested, Priority
+from facilitair_events.accounts import FundsRequested
 from facilitair_events.balances import AccountState, EnvelopeState
+from facilitair_events.budgets import Priority
 from facilitair_events.ids import derive
 from facilitair_events.state import Timer
 from facilitair_money import answers, limits

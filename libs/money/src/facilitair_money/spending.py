@@ -4,8 +4,8 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from facilitair_events.accounts import LimitWindow
 from facilitair_events.balances import CounterState, EnvelopeState
+from facilitair_events.budgets import LimitWindow
 from facilitair_money.amounts import ZERO, left, minus, plus
 from facilitair_money.bounds import COUNTERS
 from facilitair_money.draft import Draft

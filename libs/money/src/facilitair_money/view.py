@@ -9,14 +9,13 @@ import msgspec
 
 from facilitair_events.accounts import (
     AccountView,
-    Limit,
     LimitView,
-    LimitWindow,
     SlotsView,
     UnknownCallView,
     UsageCell,
 )
 from facilitair_events.balances import AccountState
+from facilitair_events.budgets import Limit, LimitWindow
 from facilitair_events.envelope import instant
 from facilitair_money.amounts import ZERO, left, plus, total
 from facilitair_money.bounds import VIEWED_BYTES, VIEWED_CALLS, VIEWED_LIMITS, VIEWED_NAMES

@@ -2,9 +2,9 @@
 
 from msgspec.structs import replace
 
-from facilitair_events.accounts import Limit
 from facilitair_events.balances import EnvelopeState
 from facilitair_events.books import LimitReached
+from facilitair_events.budgets import Limit
 from facilitair_money.amounts import ZERO
 from facilitair_money.draft import Draft
 from facilitair_money.keys import counter_key, names_counted, names_of

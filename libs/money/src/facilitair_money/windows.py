@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from facilitair_events.accounts import LimitWindow, ZoneOffset
+from facilitair_events.budgets import LimitWindow, ZoneOffset
 
 _EPOCH: Final = date(1970, 1, 1)
 _DAY_MS: Final = 86_400_000

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from facilitair_events.accounts import ZoneOffset
+from facilitair_events.budgets import ZoneOffset
 from facilitair_money.errors import UnknownZoneError
 
 _STEP: Final = timedelta(hours=12)

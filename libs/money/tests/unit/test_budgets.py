@@ -4,8 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from facilitair_events.accounts import Budget, BudgetRequested, Limit, SlotLimits, ZoneOffset
+from facilitair_events.accounts import BudgetRequested
 from facilitair_events.books import BudgetChanged
+from facilitair_events.budgets import Budget, Limit, SlotLimits, ZoneOffset
 from facilitair_money.budgets import faults_of
 from facilitair_money.zones import resolve_offsets
 from facilitair_testing.accounting import TO, Account, in_order, limit, slots

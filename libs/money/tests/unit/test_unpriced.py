@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from facilitair_events.accounts import Limit
+from facilitair_events.budgets import Limit
 from facilitair_testing.accounting import Account
 
 HARD = Limit(scope="tenant", window="day", usd=Decimal(5))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from facilitair_events.accounts import LimitWindow, ZoneOffset
+from facilitair_events.budgets import LimitWindow, ZoneOffset
 from facilitair_money.windows import day_start, local_day, window_at
 from facilitair_money.zones import resolve_offsets
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facilitair_events.accounts import Budget
+from facilitair_events.budgets import Budget
 from facilitair_money.budgets import faults_of
 from facilitair_money.errors import UnknownZoneError
 from facilitair_money.zones import resolve_offsets

@@ -12,19 +12,17 @@ from facilitair_events import codec
 from facilitair_events.accounts import (
     AccountAnswered,
     AccountAsked,
-    Budget,
     BudgetRequested,
     CallCharged,
     CallCorrection,
     FundsAnswered,
     FundsRequested,
     FundsReturned,
-    Limit,
     Part,
     ReconcileRequested,
-    SlotLimits,
 )
 from facilitair_events.balances import AccountSnapshot, AccountState, EnvelopeState
+from facilitair_events.budgets import Budget, Limit, SlotLimits
 from facilitair_events.decision import Decision, Received
 from facilitair_events.requests import ReplyTo
 from facilitair_events.text import personal

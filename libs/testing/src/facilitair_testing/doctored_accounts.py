@@ -4,7 +4,8 @@ from decimal import Decimal
 from functools import cache
 from typing import Final
 
-from facilitair_events.accounts import Budget, CallCorrection, Limit, SlotLimits
+from facilitair_events.accounts import CallCorrection
+from facilitair_events.budgets import Budget, Limit, SlotLimits
 from facilitair_events.definitions import Definition, Model, Prices
 from facilitair_testing.funded import REQUIRED, priced
 from facilitair_testing.inbox import definition, step

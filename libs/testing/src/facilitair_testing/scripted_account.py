@@ -3,11 +3,11 @@
 from msgspec import Struct
 
 from facilitair_events.accounts import (
-    Budget,
     BudgetRequested,
     CallCorrection,
     ReconcileRequested,
 )
+from facilitair_events.budgets import Budget
 from facilitair_events.codec import type_name
 from facilitair_events.envelope import Envelope, timestamp
 from facilitair_events.requests import ReplyTo

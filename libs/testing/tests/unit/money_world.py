@@ -12,17 +12,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from facilitair_events.accounts import (
-    Budget,
     BudgetRequested,
     CallCharged,
     FundsAnswered,
     FundsRequested,
     FundsReturned,
-    Limit,
     Part,
-    SlotLimits,
 )
 from facilitair_events.balances import AccountState, EnvelopeState
+from facilitair_events.budgets import Budget, Limit, SlotLimits
 from facilitair_events.decision import Received
 from facilitair_events.definitions import Definition
 from facilitair_events.ids import call_id

@@ -15,17 +15,16 @@ from facilitair_events import topics
 from facilitair_events.accounts import (
     AccountAnswered,
     AccountAsked,
-    Budget,
     BudgetRequested,
     CallCharged,
     FundsAnswered,
     FundsRequested,
     FundsReturned,
-    Limit,
     Part,
 )
 from facilitair_events.balances import AccountSnapshot
 from facilitair_events.books import CallSettled, FundsReserved, RequestSkipped
+from facilitair_events.budgets import Budget, Limit
 from facilitair_events.envelope import Envelope, header, timestamp
 from facilitair_events.ids import derive
 from facilitair_events.layout import topics_dir

@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from facilitair_events.accounts import Priority
+from facilitair_events.budgets import Priority
 
 BATCH_SHARE: Final = 0.2
 _WHOLE: Final = 1 - 1e-9

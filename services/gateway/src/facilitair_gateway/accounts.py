@@ -13,11 +13,11 @@ from facilitair_events.accounts import (
     AccountAnswered,
     AccountAsked,
     AccountView,
-    Budget,
     BudgetRequested,
     CallCorrection,
     ReconcileRequested,
 )
+from facilitair_events.budgets import Budget
 from facilitair_events.keys import checked_name
 from facilitair_events.requests import Fault, ReplyTo
 from facilitair_events.text import personal

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from facilitair_events.accounts import AccountView, Budget, Limit, SlotLimits
+from facilitair_events.accounts import AccountView
+from facilitair_events.budgets import Budget, Limit, SlotLimits
 from facilitair_gateway.views import plain
 
 

@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from facilitair_events.accounts import Budget, ZoneOffset
+from facilitair_events.budgets import Budget, ZoneOffset
 from facilitair_events.requests import Fault
 from facilitair_gateway.errors import RequestFaultsError
 from facilitair_money.budgets import faults_of

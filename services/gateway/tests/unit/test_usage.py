@@ -11,8 +11,9 @@ from decimal import Decimal
 import httpx
 import pytest
 
-from facilitair_events.accounts import Budget, UsageCell
+from facilitair_events.accounts import UsageCell
 from facilitair_events.books import BudgetChanged, CallReconciled, CallSettled
+from facilitair_events.budgets import Budget
 from facilitair_events.requests import Usage
 from facilitair_events.text import personal
 from facilitair_gateway.entry_export import EntryExport

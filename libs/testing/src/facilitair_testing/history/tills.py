@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from facilitair_events.accounts import Budget, Limit, Part, ZoneOffset
+from facilitair_events.accounts import Part
 from facilitair_events.books import (
     BudgetChanged,
     CallReconciled,
@@ -20,6 +20,7 @@ from facilitair_events.books import (
     FundsReleased,
     FundsReserved,
 )
+from facilitair_events.budgets import Budget, Limit, ZoneOffset
 
 NOTHING: Final = Decimal(0)
 

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import structlog
 from fastapi import APIRouter, Depends, Header, Request, Response
 
-from facilitair_events.accounts import AccountView, Budget, CallCorrection
+from facilitair_events.accounts import AccountView, CallCorrection
+from facilitair_events.budgets import Budget
 from facilitair_events.ids import derive
 from facilitair_events.keys import NAME
 from facilitair_events.requests import Fault
