@@ -18,22 +18,22 @@ BUDGETS: Final[Mapping[str, Mapping[str, Any]]] = {
     "tenant-1": {
         "timezone": "Pacific/Auckland",
         "limits": [
-            {"scope": "tenant", "window": "day", "usd": "0.20"},
+            {"scope": "tenant", "window": "day", "usd": "2"},
             {"scope": "tenant", "window": "month", "usd": "0.05", "kind": "warning"},
         ],
     },
     # Few at once: the others wait for a slot.
     "tenant-2": {
         "slots": {"interactive": 2, "batch": 1},
-        "limits": [{"scope": "collaboration", "window": "total", "usd": "0.15"}],
+        "limits": [{"scope": "collaboration", "window": "total", "usd": "0.40"}],
     },
     # One agent runs dry before the others do.
     "tenant-3": {
         "timezone": "America/New_York",
         "limits": [
-            {"scope": "agent", "window": "total", "usd": "0.10", "name": "documenter"},
-            {"scope": "project", "window": "month", "usd": "2"},
-            {"scope": "key", "window": "day", "usd": "2"},
+            {"scope": "agent", "window": "total", "usd": "0.80", "name": "documenter"},
+            {"scope": "project", "window": "month", "usd": "20"},
+            {"scope": "key", "window": "day", "usd": "20"},
         ],
     },
 }

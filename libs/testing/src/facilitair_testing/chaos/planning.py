@@ -16,7 +16,7 @@ REDUCERS: Final = ("orchestrator", "accounts")
 SESSION_S: Final = 6.0
 """Of the group members of a run: the shortest that a broker takes."""
 
-_KILL_GAP_S: Final = (0.1, 0.9)
+_KILL_GAP_S: Final = (0.2, 1.8)
 _HOUR_S: Final = 3600.0
 _SOLO_CHEAP: Final[tuple[Kind, ...]] = ("pause", "slow_disk", "disk_full")
 _SOLO_PLAIN: Final[tuple[Kind, ...]] = ("pause", "slow_disk")
