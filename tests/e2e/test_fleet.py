@@ -6,7 +6,6 @@ import os
 import signal
 from collections import Counter
 
-import httpx
 import pytest
 
 from facilitair_client.client import Facilitair
@@ -14,6 +13,7 @@ from facilitair_client.sse import Frame, SseParser
 from facilitair_client.transcript import Transcript
 from facilitair_testing.eventually import eventually
 from facilitair_testing.fleet import FleetProcess
+from facilitair_testing.patient_http import patient
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
@@ -99,7 +99,7 @@ async def frames(url: str, *, last: str | None = None) -> list[Frame]:
     parser, found = SseParser(), []
     headers = {"last-event-id": last} if last else {}
     async with (
-        httpx.AsyncClient(timeout=60) as http,
+        patient() as http,
         http.stream("GET", url, headers=headers) as response,
     ):
         async for part in response.aiter_bytes():

@@ -2,12 +2,12 @@
 
 import asyncio
 
-import httpx
 import pytest
 
 from facilitair_client.client import Facilitair
 from facilitair_client.sse import Frame, SseParser
 from facilitair_testing.fleet import FleetSystem
+from facilitair_testing.patient_http import patient
 from facilitair_testing.solo import SoloProcess
 
 pytestmark = pytest.mark.integration
@@ -21,7 +21,7 @@ async def frames(url: str, *, last: str | None = None) -> list[Frame]:
     headers = {"last-event-id": last} if last else {}
     parser, found = SseParser(), []
     async with (
-        httpx.AsyncClient(timeout=60) as http,
+        patient() as http,
         http.stream("GET", url, headers=headers) as response,
     ):
         assert response.status_code == 200

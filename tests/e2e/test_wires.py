@@ -5,13 +5,13 @@ import random
 from collections.abc import Sequence
 from contextlib import suppress
 
-import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
 from facilitair_client.client import Facilitair
 from facilitair_testing.eventually import eventually
 from facilitair_testing.fleet import FleetSystem
+from facilitair_testing.patient_http import patient
 from facilitair_testing.solo import SoloProcess
 from services.gateway.tests.watching import (
     Frame,
@@ -44,7 +44,7 @@ async def submitted(system: System, workflow: str, *, task: str = TASK) -> str:
 async def some_of_a_stream(url: str, ident: str, cursor: str | None, *, at_most: int):
     found: list[Frame] = []
     async with (
-        httpx.AsyncClient(base_url=url, timeout=60) as http,
+        patient(url) as http,
         watching(http, ident, cursor) as response,
     ):
         async for frame in frames_of(response):
@@ -84,7 +84,7 @@ async def test_r31_viewers_that_drop_at_random_miss_nothing_and_see_nothing_twic
 ) -> None:
     ident = await submitted(system, "code")
     seen = await asyncio.gather(*(restless(system.urls, ident, seed=n) for n in range(VIEWERS)))
-    async with httpx.AsyncClient(base_url=system.url, timeout=60) as http:
+    async with patient(system.url) as http:
         whole = await watch(http, ident)
     assert len(whole) > 30
     for frames in seen:
@@ -96,7 +96,7 @@ async def test_the_wires_of_all_gateways_carry_the_same_frames(system: System) -
     live = await asyncio.gather(*(watch_socket(url, ident) for url in system.urls))
     shown = []
     for url in system.urls:
-        async with httpx.AsyncClient(base_url=url, timeout=60) as http:
+        async with patient(url) as http:
             shown.append(await watch(http, ident))
         shown.append((await watch_socket(url, ident))[0])
     assert [code for _, code in live] == [1000] * len(live)
@@ -129,8 +129,8 @@ async def test_keys_of_one_gateway_count_at_all(locked_system: System, admin_key
     first, last = locked_system.urls[0], locked_system.urls[-1]
     admin = {"authorization": f"Bearer {admin_key}"}
     async with (
-        httpx.AsyncClient(base_url=first, timeout=60) as one,
-        httpx.AsyncClient(base_url=last, timeout=60) as other,
+        patient(first) as one,
+        patient(last) as other,
     ):
         tenant = await one.post("/v1/admin/tenants", json={"tenant": "acme"}, headers=admin)
         assert tenant.status_code == 201, tenant.text

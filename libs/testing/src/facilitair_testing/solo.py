@@ -40,6 +40,8 @@ class SoloProcess:
             "FACILITAIR_HOME": str(home),
             # Whoever runs the tests may have a key: it is never used here.
             "FACILITAIR_PROVIDER": "simulator",
+            # A busy machine may take longer to answer than its users should have to wait.
+            "FACILITAIR_GATEWAY_REQUEST_TIMEOUT_S": "20",
             "FACILITAIR_SIMULATOR_PORT": "0",
             "FACILITAIR_SIMULATOR_TTFT_MS": str(ttft_ms),
             "FACILITAIR_SIMULATOR_TOKENS_PER_S": str(tokens_per_s),
