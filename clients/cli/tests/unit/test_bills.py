@@ -122,6 +122,13 @@ def test_all_faults_are_told_at_once_with_their_lines() -> None:
     assert "'noon'" in str(caught.value)
 
 
+def test_a_fault_of_json_says_which_row_it_is() -> None:
+    good = {"amount": {"value": 1, "currency": "usd"}, "line_item": None}
+    bad = {"amount": {"value": -1, "currency": "usd"}, "line_item": None}
+    with pytest.raises(BillError, match="line 1: row 2: 'amount_value' is no amount"):
+        read(page(good, bad, start_time=SECONDS))
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [

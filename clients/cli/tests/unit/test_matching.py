@@ -68,6 +68,22 @@ def test_calls_that_may_be_each_others_are_settled_in_their_order() -> None:
     assert (found, left) == ({"a": Decimal("0.01"), "b": Decimal("0.02")}, [])
 
 
+def test_a_line_that_may_be_a_known_calls_is_nobody_elses() -> None:
+    # The known call's tokens are counted otherwise there, and the unknown one was never billed.
+    known = ours("k", minutes=1, usd="0.5", unknown=False, input_tokens=5, output_tokens=7)
+    lines = [billed("g", usd="0.06", input_tokens=6, output_tokens=8)]
+    found, left = settle(lines, [ours("a"), known])
+    assert found == {}
+    assert "not recognised" in left[0]
+    # By its cost it is known after all.
+    assert (
+        "no call on the bill fits"
+        in settle([billed("g", usd="0.5", input_tokens=6, output_tokens=8)], [ours("a"), known])[1][
+            0
+        ]
+    )
+
+
 def test_more_on_the_bill_than_there_are_calls_settles_nothing() -> None:
     found, left = settle([billed("g1"), billed("g2")], [ours("a")])
     assert found == {}

@@ -61,7 +61,7 @@ def match(bill: Bill, calls: Iterable[OurCall], *, today: date) -> Outcome:
 
 
 def _by_call(billed: Sequence[BilledCall], ours: Sequence[OurCall]) -> Outcome:
-    rest = _unclaimed(billed, [call for call in ours if not call.unknown])
+    rest, strangers = _unclaimed(billed, [call for call in ours if not call.unknown])
     unknown = sorted(
         (call for call in ours if call.unknown), key=lambda call: (call.at, call.call_id)
     )
@@ -71,6 +71,13 @@ def _by_call(billed: Sequence[BilledCall], ours: Sequence[OurCall]) -> Outcome:
     for group in _groups(unknown, rest):
         candidates = [one for one in rest if any(_may_be(call, one) for call in group)]
         taken |= {one.ident for one in candidates}
+        if any(_may_be(call, one) for call in strangers for one in candidates):
+            why = (
+                "a call of known outcome is not recognised on the bill, so its line may be taken"
+                " for this one's: look which"
+            )
+            left += [Leftover(what=_named(call), why=why) for call in group]
+            continue
         done, undone = _pair(group, candidates)
         settled += done
         left += undone
@@ -82,14 +89,21 @@ def _by_call(billed: Sequence[BilledCall], ours: Sequence[OurCall]) -> Outcome:
     return Outcome(settled=tuple(settled), left=tuple(left))
 
 
-def _unclaimed(billed: Sequence[BilledCall], known: Iterable[OurCall]) -> list[BilledCall]:
-    """The billed calls that are none of ours whose outcome is known: the nearest in time is it."""
-    rest = sorted(billed, key=lambda one: (one.at, one.ident))
+def _unclaimed(
+    billed: Sequence[BilledCall], known: Iterable[OurCall]
+) -> tuple[list[BilledCall], list[OurCall]]:
+    """The billed calls that are none of ours whose outcome is known, and those not recognised.
+
+    Of several that fit, the nearest in time is it.
+    """
+    rest, strangers = sorted(billed, key=lambda one: (one.at, one.ident)), list[OurCall]()
     for call in sorted(known, key=lambda call: (call.at, call.call_id)):
         fitting = [one for one in rest if _may_be(call, one) and _same_use(call, one)]
         if fitting:
             rest.remove(min(fitting, key=lambda one: abs(one.at - call.at)))
-    return rest
+        else:
+            strangers.append(call)
+    return rest, strangers
 
 
 def _groups(unknown: Sequence[OurCall], rest: Sequence[BilledCall]) -> Iterator[list[OurCall]]:
@@ -142,10 +156,9 @@ def _may_be(call: OurCall, one: BilledCall) -> bool:
 
 
 def _same_use(call: OurCall, one: BilledCall) -> bool:
-    """A known call is recognised by its tokens where both tell them, else by its cost."""
-    if call.output_tokens is not None and one.output_tokens is not None:
-        same_input = one.input_tokens is None or call.input_tokens == one.input_tokens
-        return same_input and call.output_tokens == one.output_tokens
+    """A known call is recognised by its tokens, or by its cost."""
+    if call.output_tokens is not None and call.output_tokens == one.output_tokens:
+        return one.input_tokens is None or call.input_tokens == one.input_tokens
     return call.charged_usd == one.cost_usd
 
 

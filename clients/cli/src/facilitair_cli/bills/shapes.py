@@ -3,6 +3,7 @@
 They are those of the providers' consoles and administration APIs as of November 2026.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Final
@@ -43,11 +44,14 @@ def read_rows(rows: list[Row], shape: Shape) -> tuple[Bill, list[BillFault]]:
     calls: list[BilledCall] = []
     days: list[BilledDay] = []
     faults: list[BillFault] = []
-    for row in rows:
+    lines = Counter(row.line for row in rows)
+    for number, row in enumerate(rows, 1):
         try:
             found = None if row.fields.get("empty") == "true" else shape.read(row)
         except FieldError as error:
-            faults.append(BillFault(line=row.line, message=str(error)))
+            # JSON tells the line of a document only; the row says which of its objects it is.
+            which = f"row {number}: " if len(rows) > 1 and lines[row.line] > 1 else ""
+            faults.append(BillFault(line=row.line, message=f"{which}{error}"))
             continue
         if isinstance(found, BilledCall):
             calls.append(found)
