@@ -184,3 +184,22 @@ def test_what_was_said_already_counts() -> None:
     assert first is not None
     inbox.fail(inbox.tasks[0], "truncated", retryable=True, output=inline("y" * 200))
     assert inbox.tasks[1].reserved_usd == first + 100
+
+
+@pytest.mark.parametrize(
+    ("template", "times"),
+    [
+        ("{{ outputs.s1 }}", 1),
+        ("{{ outputs.s1 }} {{ outputs.s1 }}", 2),
+        ("{{ outputs['s1'] }}", 1),
+        ("{{ outputs.s10 }}", 0),
+        ("s1 {{ task }}", 0),
+    ],
+)
+def test_an_answer_counts_as_often_as_it_is_named(template: str, times: int) -> None:
+    wanted = definition(step("s1"), step("s2", "s1", input=template), output="s2")
+    inbox = FundedInbox()
+    inbox.request(priced(wanted, model(PER_TOKEN, max_output_tokens=100)))
+    inbox.answer(inbox.tasks[0], "x" * 400)
+    size = len("You are.") + len(template) + template.count("task") * len("Do it.")
+    assert inbox.tasks[1].reserved_usd == -(-(size + 400 * times) // 2) + MARGIN_TOKENS

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from facilitair_events.accounts import FundsAnswered, FundsReturned
-from facilitair_events.definitions import Output
+from facilitair_events.definitions import Output, Repeat, Step
 from facilitair_events.requests import AttemptReported, Fault
 from facilitair_events.topics import ACCOUNT_REQUESTS
 from facilitair_testing.funded import FundedInbox, model, priced
@@ -20,6 +20,7 @@ from facilitair_testing.inbox import (
     review_loop,
     step,
 )
+from facilitair_workflows.reducing.funds_needs import width
 
 CHAIN = priced(definition(step("a"), step("b", "a"), output="b"))
 
@@ -282,3 +283,15 @@ def test_r26_a_worker_that_counted_more_gets_that_much() -> None:
     assert inbox.kinds[-1] == "collaboration.failed"
     assert inbox.events[-1].fault.code == "reservation_short"
     assert inbox.charges == []
+
+
+def test_a_chain_of_any_length_in_any_order_is_one_wide() -> None:
+    long = [step("s0"), *(step(f"s{n}", f"s{n - 1}") for n in range(1, 3000))]
+    assert width(tuple(reversed(long))) == 1
+
+
+def test_width_counts_what_is_as_far_from_the_beginning() -> None:
+    again = Repeat(until="true", max=2)
+    group = Step(id="g", needs=("a",), steps=(step("x"), step("y"), step("z", "x")), repeat=again)
+    assert width((step("a"), group, step("b", "a"), step("c", "g", "b"))) == 3
+    assert width((step("a", "b"), step("b", "a"))) == 1

@@ -73,9 +73,14 @@ class Draft:
 
     def spec(self, path: str) -> Step:
         """The definition of the step at a path. Raises KeyError for a path that there is not."""
+        return self.places[paths.place(path)]
+
+    @property
+    def places(self) -> dict[str, Step]:
+        """Every step of the definition, those in groups included, by its place."""
         if self._places is None:
             self._places = paths.places(self.definition)
-        return self._places[paths.place(path)]
+        return self._places
 
     @property
     def running(self) -> bool:

@@ -43,7 +43,7 @@ def on_counted(draft: Draft, outcome: Outcome) -> None:
         call_id=outcome.ident,
         path=call.path,
         attempt=call.attempt,
-        agent=call.agent or "",
+        agent=call.agent or "unknown",
         outcome=told,
         charged_usd=charged,
         was_usd=before.charged_usd if before is not None else None,

@@ -1,14 +1,16 @@
 """What the calls that are likely next may cost, from sizes alone (since logic 3)."""
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
 from facilitair_events.accounts import Part
-from facilitair_events.definitions import Definition, Step
+from facilitair_events.definitions import Step
 from facilitair_events.state import StepState
 from facilitair_workflows import bounds
 from facilitair_workflows.reducing import paths
@@ -18,6 +20,7 @@ MOST_PARTS: Final = 4
 """Calls that are asked for at once: one round trip for most workflows, little that lies idle."""
 
 _NOTHING: Final = Decimal(0)
+_NAMES: Final = re.compile(r"outputs\.([A-Za-z0-9_]+)|['\"]([a-z0-9_-]+)['\"]")
 
 
 class Need(Struct, frozen=True, kw_only=True):
@@ -99,43 +102,38 @@ def _input(draft: Draft, step: StepState, *, spec: Step) -> tuple[int, int]:
 
 
 def _outputs(draft: Draft, template: str) -> tuple[int, int]:
+    """What the answers that a template names take: bytes where they are there, else tokens."""
     size = more = 0
-    for name in _ids(draft.definition.steps):
-        if name not in template:
-            continue
-        times = max(template.count(f"outputs.{name}"), 1)
+    for name, times in _named(template):
         output = draft.outputs.get(name)
-        if output is not None:
-            size += times * output.text.size
+        if output is None:
+            more += times * _longest(draft, name)
         else:
-            more += times * _longest(draft.definition, name)
+            size += times * output.text.size
     return size, more
 
 
-def _ids(steps: tuple[Step, ...]) -> dict[str, None]:
-    """The ids of all steps, each once."""
-    found: dict[str, None] = {}
-    for step in steps:
-        found[step.id] = None
-        found |= _ids(step.steps)
-    return found
+@lru_cache(maxsize=1024)
+def _named(template: str) -> tuple[tuple[str, int], ...]:
+    """The steps that a template may name, and how often; quoted words are among them."""
+    found: dict[str, int] = {}
+    for plain, quoted in _NAMES.findall(template):
+        found[plain or quoted] = found.get(plain or quoted, 0) + 1
+    return tuple(found.items())
 
 
-def _longest(definition: Definition, name: str) -> int:
-    """The longest answer that a step of that id may give."""
-    return max((_limit(definition, step) for step in _named(definition.steps, name)), default=0)
-
-
-def _named(steps: tuple[Step, ...], name: str) -> Iterator[Step]:
-    for step in steps:
-        if step.id == name and step.agent is not None:
-            yield step
-        yield from _named(step.steps, name)
-
-
-def _limit(definition: Definition, step: Step) -> int:
-    agent = definition.agents[str(step.agent)]
-    return bounds.output_tokens(agent.max_output_tokens, agent.models[0])
+def _longest(draft: Draft, name: str) -> int:
+    """The longest answer that a step of that id may give; 0 where there is none."""
+    agents = draft.definition.agents
+    owners = (
+        agents[step.agent]
+        for step in draft.places.values()
+        if step.id == name and step.agent is not None
+    )
+    return max(
+        (bounds.output_tokens(owner.max_output_tokens, owner.models[0]) for owner in owners),
+        default=0,
+    )
 
 
 def likely(draft: Draft, ready: list[StepState]) -> Iterator[Need]:
@@ -156,20 +154,23 @@ def likely(draft: Draft, ready: list[StepState]) -> Iterator[Need]:
 
 
 def width(steps: tuple[Step, ...]) -> int:
-    """How many attempts of a level may run at once, members of groups included."""
-    depths: dict[str, int] = {}
-    known = {step.id: step for step in steps}
-    widths: dict[int, int] = {}
+    """How many attempts of a level may run at once, members of groups included.
+
+    It counts the steps that are as far from the beginning; a chain may be as long as it likes.
+    """
+    users: dict[str, list[Step]] = {}
+    waits: dict[str, int] = {}
     for step in steps:
-        depth = _depth(step, known=known, depths=depths)
-        own = 1 if step.agent is not None else width(step.steps)
-        widths[depth] = widths.get(depth, 0) + own
-    return max(widths.values(), default=1)
-
-
-def _depth(step: Step, *, known: dict[str, Step], depths: dict[str, int]) -> int:
-    if step.id not in depths:
-        depths[step.id] = 0
-        needs = (_depth(known[need], known=known, depths=depths) for need in step.needs)
-        depths[step.id] = max(needs, default=-1) + 1
-    return depths[step.id]
+        waits[step.id] = len(step.needs)
+        for need in step.needs:
+            users.setdefault(need, []).append(step)
+    most, layer = 1, [step for step in steps if not step.needs]
+    while layer:
+        most = max(most, sum(1 if s.agent is not None else width(s.steps) for s in layer))
+        following = []
+        for user in (user for step in layer for user in users.get(step.id, ())):
+            waits[user.id] -= 1
+            if not waits[user.id]:
+                following.append(user)
+        layer = following
+    return most
