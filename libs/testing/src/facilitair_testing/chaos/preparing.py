@@ -23,19 +23,19 @@ steps:
     agent: architect
     input: "{{{{ task }}}}"
     timeout: 10m
-    retry: {{max_lost: 30}}
+    on_error: {{retry: {{max_lost: 30}}}}
   - id: coder
     agent: coder
     needs: [architect]
     input: "{{{{ task }}}} {{{{ outputs.architect }}}}"
     timeout: 10m
-    retry: {{max_lost: 30}}
+    on_error: {{retry: {{max_lost: 30}}}}
   - id: documenter
     agent: documenter
     needs: [coder]
     input: "{{{{ task }}}} {{{{ outputs.coder }}}}"
     timeout: 10m
-    retry: {{max_lost: 30}}
+    on_error: {{retry: {{max_lost: 30}}}}
 """
 
 
