@@ -41,7 +41,8 @@ def amount_of(value: Any) -> Decimal:
     return found
 
 
-def _positive(value: Any) -> Decimal:
+def positive_amount(value: Any) -> Decimal:
+    """The same for an amount over 0. Raises NotAnAmountError."""
     found = amount_of(value)
     if not found:
         raise NotAnAmountError(advice=" and more than 0")
@@ -49,4 +50,4 @@ def _positive(value: Any) -> Decimal:
 
 
 Usd = Annotated[Decimal, BeforeValidator(amount_of), WithJsonSchema(_SCHEMA)]
-PositiveUsd = Annotated[Decimal, BeforeValidator(_positive), WithJsonSchema(_SCHEMA)]
+PositiveUsd = Annotated[Decimal, BeforeValidator(positive_amount), WithJsonSchema(_SCHEMA)]

@@ -3,12 +3,13 @@
 import asyncio
 import json
 import random
+from decimal import Decimal
 
 import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from facilitair_events.requests import CancelRequested
+from facilitair_events.requests import CancelRequested, ResumeRequested
 from facilitair_gateway.settings import SocketsGroup
 from facilitair_testing.eventually import eventually
 from services.gateway.tests.watching import (
@@ -149,6 +150,15 @@ async def test_a_cancel_is_acknowledged_and_a_repeat_is_a_duplicate(
     assert [one.reason for one in asked] == ["enough", "enough", None]
 
 
+async def test_a_resume_is_a_record_with_its_budget(gateway, stage, unanswered) -> None:
+    async with socket(gateway.url, UNKNOWN, "none") as connection:
+        await tell(connection, type="resume", budget="2.50", client_id="mine")
+        answer = await heard(connection)
+        assert (answer["event"], answer["type"], answer["outcome"]) == ("ack", "resume", "queued")
+    (asked,) = [one for one in await stage.inbox() if isinstance(one, ResumeRequested)]
+    assert (asked.budget_usd, asked.client_id) == (Decimal("2.50"), "mine")
+
+
 async def test_a_cancel_of_what_does_not_exist_is_an_error(submit, gateway) -> None:
     ident = (await submit())["id"]
     async with socket(gateway.url, ident, "none") as connection:
@@ -161,13 +171,17 @@ async def test_a_cancel_of_what_does_not_exist_is_an_error(submit, gateway) -> N
 @pytest.mark.parametrize(
     ("frame", "code", "said"),
     [
-        ({"type": "pause"}, "frame_type_unknown", "cancel, subscribe, unsubscribe"),
-        ({}, "frame_type_unknown", "cancel, subscribe, unsubscribe"),
-        ({"type": ["cancel"]}, "frame_type_unknown", "cancel, subscribe, unsubscribe"),
+        ({"type": "pause"}, "frame_type_unknown", "cancel, resume, subscribe, unsubscribe"),
+        ({}, "frame_type_unknown", "cancel, resume, subscribe, unsubscribe"),
+        ({"type": ["cancel"]}, "frame_type_unknown", "cancel, resume, subscribe, unsubscribe"),
         ({"type": "cancel", "why": "x"}, "frame_invalid", "why"),
         ({"type": "cancel", "reason": 7}, "frame_invalid", "reason"),
         ({"type": "cancel", "reason": "x" * 1001}, "frame_invalid", "reason"),
         ({"type": "cancel", "client_id": "\n"}, "frame_invalid", "visible ASCII"),
+        ({"type": "resume"}, "not_paused", "not paused"),
+        ({"type": "resume", "budget": 0}, "frame_invalid", "more than 0"),
+        ({"type": "resume", "budget": "much"}, "frame_invalid", "amount of USD"),
+        ({"type": "resume", "client_id": "\n"}, "frame_invalid", "visible ASCII"),
         ({"type": "subscribe"}, "frame_invalid", "collaboration"),
         ({"type": "subscribe", "collaboration": UNKNOWN}, "not_found", "no collaboration"),
         ({"type": "subscribe", "collaboration": "x"}, "not_found", "no collaboration"),

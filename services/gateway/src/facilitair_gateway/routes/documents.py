@@ -90,8 +90,8 @@ _SOCKET: Final[dict[str, Any]] = {
         "description": (
             "Upgraded to WebSocket: the events of the stream as text messages of one JSON object, "
             "with `id`, `event`, `collaboration` and `data`.\n\n"
-            "A client may send `cancel`, `subscribe` and `unsubscribe` frames, each answered by "
-            "`ack` or `error`; `cursor=none` sends nothing until a frame subscribes.\n"
+            "A client may send `cancel`, `resume`, `subscribe` and `unsubscribe` frames, each "
+            "answered by `ack` or `error`; `cursor=none` sends nothing until a frame subscribes.\n"
             "Messages and close codes are described by `/asyncapi.json`.\n"
             "426 answers a request that is no WebSocket handshake."
         ),

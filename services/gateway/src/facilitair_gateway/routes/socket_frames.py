@@ -1,5 +1,6 @@
 """What clients and server say to each other on a WebSocket, beside the events. Pure."""
 
+from decimal import Decimal
 from enum import IntEnum
 from typing import Annotated, Any, Final
 
@@ -7,6 +8,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from facilitair_gateway import errors
+from facilitair_gateway.amounts import NotAnAmountError, positive_amount
 from facilitair_gateway.identifiers import CLIENT_KEY_RULE, is_client_key
 from facilitair_gateway.routes.checks import MAX_REASON_CHARS
 from facilitair_gateway.routes.problems import problem_of
@@ -41,6 +43,25 @@ class Cancel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reason: Annotated[str, Meta(max_length=MAX_REASON_CHARS)] | None = None
 
 
+class Resume(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Let a paused collaboration go on; without a name, the one of the path.
+
+    ``budget`` takes the place of its own, in USD.
+    """
+
+    collaboration: str | None = None
+    client_id: str | None = None
+    budget: str | int | float | None = None
+
+    @property
+    def budget_usd(self) -> Decimal | None:
+        """The budget. Raises FrameInvalidError for what is no amount over 0."""
+        try:
+            return None if self.budget is None else positive_amount(self.budget)
+        except NotAnAmountError as error:
+            raise FrameInvalidError(kind="resume", reason=f"budget {error}") from error
+
+
 class Subscribe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Send a collaboration's events too; again means from another place on."""
 
@@ -54,10 +75,11 @@ class Unsubscribe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     collaboration: str
 
 
-ClientFrame = Cancel | Subscribe | Unsubscribe
+ClientFrame = Cancel | Resume | Subscribe | Unsubscribe
 
 FRAMES: Final[dict[str, type[ClientFrame]]] = {
     "cancel": Cancel,
+    "resume": Resume,
     "subscribe": Subscribe,
     "unsubscribe": Unsubscribe,
 }
@@ -96,7 +118,7 @@ def frame_of(content: dict[str, Any]) -> ClientFrame:
         frame = msgspec.convert(fields, wanted)
     except msgspec.ValidationError as error:
         raise FrameInvalidError(kind=kind, reason=str(error)) from error
-    client_id = frame.client_id if isinstance(frame, Cancel) else None
+    client_id = frame.client_id if isinstance(frame, Cancel | Resume) else None
     if client_id is not None and not is_client_key(client_id):
         raise FrameInvalidError(kind=kind, reason=f"client_id must be {CLIENT_KEY_RULE}")
     return frame

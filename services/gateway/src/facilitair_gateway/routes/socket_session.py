@@ -24,6 +24,7 @@ from facilitair_gateway.routes.callers import known_id
 from facilitair_gateway.routes.socket_frames import (
     Cancel,
     CloseCode,
+    Resume,
     Subscribe,
     Unsubscribe,
     ack,
@@ -34,7 +35,7 @@ from facilitair_gateway.routes.socket_frames import (
 )
 from facilitair_gateway.routes.socket_outlet import Outlet, State
 from facilitair_gateway.socket_errors import FrameUnreadableError, NotSubscribedError
-from facilitair_gateway.steering import cancel
+from facilitair_gateway.steering import cancel, resume
 from facilitair_gateway.viewer import Viewer
 from facilitair_gateway.viewing import Place, Viewing
 from facilitair_gateway.wires import SocketWire, Wire
@@ -145,8 +146,8 @@ class SocketSession:
         try:
             content = content_of(text)
             frame = frame_of(content)
-            if isinstance(frame, Cancel):
-                await self._cancel(frame)
+            if isinstance(frame, Cancel | Resume):
+                await self._steer(frame)
             elif isinstance(frame, Subscribe):
                 await self._subscribe(frame)
             else:
@@ -159,20 +160,32 @@ class SocketSession:
             log.exception("frame failed", type=content.get("type"))
             await self._outlet.send([refusal(error, content)])
 
-    async def _cancel(self, frame: Cancel) -> None:
+    async def _steer(self, frame: Cancel | Resume) -> None:
         require(self._principal, "write")
         known = await known_id(frame.collaboration or self._collaboration)
         client_id = frame.client_id or self._parts.fresh_id()
-        answer = await cancel(
-            self._parts.inbox,
-            self._principal,
-            collaboration=known,
-            client_id=client_id,
-            reason=frame.reason,
-        )
+        inbox, principal = self._parts.inbox, self._principal
+        if isinstance(frame, Resume):
+            kind = "resume"
+            answer = await resume(
+                inbox,
+                principal,
+                collaboration=known,
+                client_id=client_id,
+                budget_usd=frame.budget_usd,
+            )
+        else:
+            kind = "cancel"
+            answer = await cancel(
+                inbox,
+                principal,
+                collaboration=known,
+                client_id=client_id,
+                reason=frame.reason,
+            )
         outcome = "queued" if answer is None else answer.outcome
         status = None if answer is None else answer.status
-        told = ack("cancel", known, outcome=outcome, client_id=client_id, status=status)
+        told = ack(kind, known, outcome=outcome, client_id=client_id, status=status)
         await self._outlet.send([told])
 
     async def _subscribe(self, frame: Subscribe) -> None:
