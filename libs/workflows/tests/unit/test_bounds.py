@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from facilitair_events.definitions import Model, Prices, PriceTier
+from facilitair_events.definitions import Model, Prices, PriceTier, Repeat, Step
 from facilitair_events.requests import Usage
 from facilitair_events.text import inline
 from facilitair_llm.catalog import cost_usd
@@ -203,3 +203,16 @@ def test_an_answer_counts_as_often_as_it_is_named(template: str, times: int) -> 
     inbox.answer(inbox.tasks[0], "x" * 400)
     size = len("You are.") + len(template) + template.count("task") * len("Do it.")
     assert inbox.tasks[1].reserved_usd == -(-(size + 400 * times) // 2) + MARGIN_TOKENS
+
+
+def test_an_answer_that_cannot_come_any_more_counts_nothing() -> None:
+    """In its first iteration a step that names its own earlier answer has none."""
+    template = "{% if outputs.x is defined %}{{ outputs.x }}{% endif %}"
+    again = Repeat(until="false", max=2)
+    group = Step(id="g", steps=(step("x", input=template),), repeat=again)
+    inbox = FundedInbox()
+    inbox.request(priced(definition(group, output="x"), model(PER_TOKEN, max_output_tokens=10**6)))
+    bare = (len("You are.") + len(template) + 1) // 2 + MARGIN_TOKENS
+    assert inbox.tasks[0].reserved_usd == bare
+    inbox.answer(inbox.tasks[0], "y" * 100)
+    assert inbox.tasks[1].reserved_usd == bare + 100  # it is named twice

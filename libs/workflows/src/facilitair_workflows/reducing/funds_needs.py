@@ -60,14 +60,20 @@ class Pool(Struct, kw_only=True):
         return Part(agent=need.agent, usd=need.usd - has)
 
 
-def need_of(draft: Draft, step: StepState, *, model_index: int | None = None) -> Need:
-    """What the next call of a step may cost, on its next model or on another one."""
+def need_of(
+    draft: Draft, step: StepState, *, model_index: int | None = None, ahead: bool = False
+) -> Need:
+    """What the next call of a step may cost, on its next model or on another one.
+
+    With ``ahead`` answers that it names may still come; else what is not there stays away.
+    """
     spec = draft.spec(step.path)
     agent = draft.definition.agents[str(spec.agent)]
     index = step.model_index if model_index is None else model_index
     model = agent.models[index]
     limit = step.max_output_tokens or agent.max_output_tokens
-    size, more = _input(draft, step, spec=spec)
+    size = _input(draft, step, spec=spec)
+    more = _to_come(draft, spec.input or "") if ahead else 0
     usd = bounds.most_usd(
         model,
         input_tokens=bounds.input_tokens(size + len(agent.prompt.encode()), model, more=more),
@@ -79,8 +85,8 @@ def need_of(draft: Draft, step: StepState, *, model_index: int | None = None) ->
     return Need(path=step.path, agent=agent.name, usd=usd)
 
 
-def _input(draft: Draft, step: StepState, *, spec: Step) -> tuple[int, int]:
-    """The bytes of what a step is asked with, and the tokens of answers that are still to come.
+def _input(draft: Draft, step: StepState, *, spec: Step) -> int:
+    """The bytes of what a step is asked with.
 
     A name counts as often as the template has it; what a loop repeats is the worker's to find.
     """
@@ -94,23 +100,17 @@ def _input(draft: Draft, step: StepState, *, spec: Step) -> tuple[int, int]:
         size += step.correction.output.size
     if step.continued is not None:
         size += step.continued.size
-    more = 0
     if "outputs" in template:
-        known, more = _outputs(draft, template)
-        size += known
-    return size, more
+        for name, times in _named(template):
+            output = draft.outputs.get(name)
+            size += 0 if output is None else times * output.text.size
+    return size
 
 
-def _outputs(draft: Draft, template: str) -> tuple[int, int]:
-    """What the answers that a template names take: bytes where they are there, else tokens."""
-    size = more = 0
-    for name, times in _named(template):
-        output = draft.outputs.get(name)
-        if output is None:
-            more += times * _longest(draft, name)
-        else:
-            size += times * output.text.size
-    return size, more
+def _to_come(draft: Draft, template: str) -> int:
+    """The tokens of the answers that a template names and that are not there yet."""
+    names = _named(template) if "outputs" in template else ()
+    return sum(times * _longest(draft, name) for name, times in names if name not in draft.outputs)
 
 
 @lru_cache(maxsize=1024)
@@ -144,13 +144,13 @@ def likely(draft: Draft, ready: list[StepState]) -> Iterator[Need]:
         if step.status != "waiting" or step.funding is not None:
             continue
         if step.agent is not None:
-            yield need_of(draft, step)
+            yield need_of(draft, step, ahead=True)
             continue
         for member in draft.spec(step.path).steps:
             if member.agent is not None:
                 path = paths.child(step.path, member.id, iteration=1)
                 state = StepState(path=path, step=member.id, agent=member.agent)
-                yield need_of(draft, state)
+                yield need_of(draft, state, ahead=True)
 
 
 def width(steps: tuple[Step, ...]) -> int:
