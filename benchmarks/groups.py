@@ -9,6 +9,7 @@ from benchmarks import (
     graphs,
     growth,
     idling,
+    neighbours,
     open_collaborations,
     reducing,
     reserving,
@@ -69,6 +70,13 @@ _LATENCY = (
         "What money adds to a call, in solo and on Kafka: the account's grant, and the claim.",
         reserving.measure,
         takes_s=60,
+    ),
+    Benchmark(
+        "neighbours",
+        "A quiet tenant of a solo beside a noisy one, of whose tasks ten thousand wait.",
+        neighbours.measure,
+        takes_s=420,
+        once=True,
     ),
     Benchmark(
         "langgraph",
