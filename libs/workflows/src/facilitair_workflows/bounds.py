@@ -4,7 +4,9 @@ Nothing but sizes goes in, so that the reducer may ask (R6); a worker, which has
 same bound again before it calls.
 """
 
+import re
 from decimal import ROUND_CEILING, Context, Decimal, Inexact
+from functools import lru_cache
 from typing import Final
 
 from facilitair_events.definitions import Model, Prices, PriceTier
@@ -22,6 +24,7 @@ MARGIN_TOKENS: Final = 512
 OUTPUT_TOKENS: Final = 8_192
 """The limit of an answer where neither step, agent nor model has one; it is sent along."""
 
+_NAMES: Final = re.compile(r"outputs\.([A-Za-z0-9_]+)|['\"]([a-z0-9_-]+)['\"]")
 _MILLION: Final = Decimal(10**6)
 _STEP: Final = Decimal("1E-9")
 _DEAREST: Final = Decimal(10**11)
@@ -44,6 +47,16 @@ def output_tokens(asked: int | None, model: Model) -> int:
     if asked is None:
         return OUTPUT_TOKENS if own is None else own
     return asked if own is None else min(asked, own)
+
+
+@lru_cache(maxsize=1024)
+def named_outputs(template: str) -> tuple[tuple[str, int], ...]:
+    """The steps whose answers a template may name, and how often; quoted words are among them."""
+    found: dict[str, int] = {}
+    if "outputs" in template:
+        for plain, quoted in _NAMES.findall(template):
+            found[plain or quoted] = found.get(plain or quoted, 0) + 1
+    return tuple(found.items())
 
 
 def most_usd(model: Model, *, input_tokens: int, output_tokens: int, at_ms: int) -> Decimal | None:

@@ -179,23 +179,30 @@ def _step(
 def _input(
     asked: _Asked, step: Step, *, model: Model, answers: Mapping[str, CountRange]
 ) -> CountRange:
-    """The tokens of one question: what is known is counted, earlier answers are as long as told."""
-    template = step.input or ""
+    """The tokens of one question: what is known is counted, earlier answers are as long as told.
+
+    At most it is what money is set aside for, which goes by sizes.
+    """
     agent = asked.definition.agents[str(step.agent)]
-    known = asked.count(agent.prompt) + asked.count(template)
-    if "task" in template:
-        known += template.count("task") * asked.count(asked.task)
-    if "inputs" in template:
-        known += template.count("inputs") * asked.count(msgspec.json.encode(asked.inputs).decode())
+    template = step.input or ""
+    known = (
+        (agent.prompt, 1),
+        (template, 1),
+        (asked.task, template.count("task")),
+        (msgspec.json.encode(asked.inputs).decode(), template.count("inputs")),
+    )
+    counted = sum(times * asked.count(text) for text, times in known if times)
+    size = sum(times * len(text.encode()) for text, times in known)
+    if step.output.json_schema is not None:
+        size += len(msgspec.json.encode(step.output.json_schema))
     sources = [
-        (answers[name], max(template.count(f"outputs.{name}"), 1))
-        for name in answers
-        if "outputs" in template and name in template
+        (answers[name], times) for name, times in bounds.named_outputs(template) if name in answers
     ]
+    longest = sum(answer.high * times for answer, times in sources)
     tokens = (
-        known + sum(answer.low * n for answer, n in sources),
-        known + sum(answer.likely * n for answer, n in sources),
-        known + bounds.MARGIN_TOKENS + sum(answer.high * n for answer, n in sources),
+        counted + sum(answer.low * times for answer, times in sources),
+        counted + sum(answer.likely * times for answer, times in sources),
+        max(counted + longest, bounds.input_tokens(size, model, more=longest)),
     )
     window = model.context_window
     low, likely, high = (t if window is None else min(t, window) for t in tokens)

@@ -7,10 +7,11 @@ import pytest
 from msgspec.structs import replace
 
 from facilitair_events.definitions import Model, Prices, PriceTier, Repeat, Step
-from facilitair_testing.funded import priced
+from facilitair_testing.funded import FundedInbox, priced
 from facilitair_testing.inbox import definition, review_loop, step
 from facilitair_workflows.bounds import MARGIN_TOKENS
 from facilitair_workflows.estimating import CountRange, PastUsage, estimate
+from facilitair_workflows.reducing.paths import place
 
 
 def words(text: str) -> int:
@@ -43,7 +44,8 @@ def test_tokens_in_are_counted_and_answers_are_passed_on() -> None:
     assert (first.input_tokens.low, first.input_tokens.likely) == (9, 9)
     assert first.output_tokens == CountRange(low=64, likely=1000, high=1000)
     assert second.input_tokens.low == 2 + 4 + 64
-    assert second.input_tokens.high == 2 + 4 + 1000 + MARGIN_TOKENS
+    # "You are." and "See {{ outputs.a }}" have 27 bytes.
+    assert second.input_tokens.high == 14 + 1000 + MARGIN_TOKENS
     assert first.usd is not None
     assert first.usd.low == (2 * 9 + 10 * 64) / Decimal(10**6)
     assert found.usd is not None
@@ -107,10 +109,25 @@ def test_at_most_counts_every_tier_and_kind_at_its_dearest() -> None:
     dear = replace(MODEL, prices=replace(MODEL.prices, tiers=(tier,), cache_write=Decimal(3)))
     found = of(priced(CHAIN, dear))
     assert found.steps[0].usd is not None
-    assert found.steps[0].usd.high == (200 * (9 + MARGIN_TOKENS) + 1000 * 1000) / Decimal(10**6)
+    assert found.steps[0].usd.high == (200 * (17 + MARGIN_TOKENS) + 1000 * 1000) / Decimal(10**6)
     assert found.steps[0].usd.low == (2 * 9 + 10 * 64) / Decimal(10**6)
 
 
 def test_nothing_is_read_beyond_the_context_window() -> None:
     found = of(priced(CHAIN, replace(MODEL, context_window=20)))
     assert found.steps[1].input_tokens.high == 20
+
+
+def test_a_budget_of_the_most_is_enough_for_any_run() -> None:
+    """What the reducer sets aside for a call is never more than the estimate says."""
+    wanted = priced(review_loop(3), MODEL)
+    inbox = FundedInbox()
+    inbox.request(wanted)
+    no = ('{"approved": false}', {"approved": False})
+    inbox.run_to_end({f"review.{n}.reviewer": no for n in (1, 2, 3)})
+    found = estimate(wanted, task="Do it.", inputs={}, count=words, used={})
+    most = {s.path: s.usd.high / s.calls.high for s in found.steps if s.usd is not None}
+    for task in inbox.tasks:
+        assert task.reserved_usd is not None
+        assert task.reserved_usd <= most[place(task.path)]
+    assert len(inbox.tasks) == found.calls.high

@@ -1,9 +1,7 @@
 """What the calls that are likely next may cost, from sizes alone (since logic 3)."""
 
-import re
 from collections.abc import Iterator
 from decimal import Decimal
-from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -20,7 +18,6 @@ MOST_PARTS: Final = 4
 """Calls that are asked for at once: one round trip for most workflows, little that lies idle."""
 
 _NOTHING: Final = Decimal(0)
-_NAMES: Final = re.compile(r"outputs\.([A-Za-z0-9_]+)|['\"]([a-z0-9_-]+)['\"]")
 
 
 class Need(Struct, frozen=True, kw_only=True):
@@ -100,26 +97,16 @@ def _input(draft: Draft, step: StepState, *, spec: Step) -> int:
         size += step.correction.output.size
     if step.continued is not None:
         size += step.continued.size
-    if "outputs" in template:
-        for name, times in _named(template):
-            output = draft.outputs.get(name)
-            size += 0 if output is None else times * output.text.size
+    for name, times in bounds.named_outputs(template):
+        output = draft.outputs.get(name)
+        size += 0 if output is None else times * output.text.size
     return size
 
 
 def _to_come(draft: Draft, template: str) -> int:
     """The tokens of the answers that a template names and that are not there yet."""
-    names = _named(template) if "outputs" in template else ()
+    names = bounds.named_outputs(template)
     return sum(times * _longest(draft, name) for name, times in names if name not in draft.outputs)
-
-
-@lru_cache(maxsize=1024)
-def _named(template: str) -> tuple[tuple[str, int], ...]:
-    """The steps that a template may name, and how often; quoted words are among them."""
-    found: dict[str, int] = {}
-    for plain, quoted in _NAMES.findall(template):
-        found[plain or quoted] = found.get(plain or quoted, 0) + 1
-    return tuple(found.items())
 
 
 def _longest(draft: Draft, name: str) -> int:
