@@ -114,6 +114,7 @@ async def up(kept: Keeper, *, times: int = 1) -> int:
     return kept.pid
 
 
+@pytest.mark.integration
 async def test_a_killed_process_is_started_again_at_once(folder):
     said: list[str] = []
     kept = keeper(folder, SLEEPS, said)
@@ -130,6 +131,7 @@ async def test_a_killed_process_is_started_again_at_once(folder):
     assert kept.restarts == 1
 
 
+@pytest.mark.integration
 async def test_what_does_not_end_is_killed_at_the_deadline(folder):
     said: list[str] = []
     kept = keeper(folder, DEAF, said)
@@ -141,6 +143,7 @@ async def test_what_does_not_end_is_killed_at_the_deadline(folder):
     assert "does not end" in said[0]
 
 
+@pytest.mark.integration
 async def test_a_process_that_keeps_crashing_is_started_ever_later(folder):
     said: list[str] = []
     kept = keeper(folder, "raise SystemExit(1)", said)

@@ -73,7 +73,7 @@ def fill_and_count(folder):
 
 
 def fetch(cache, barrier):
-    barrier.wait(20)
+    barrier.wait(120)
     assert is_intact(finished_folder(cache, "kafka-1", fill=fill_and_count))
 
 
@@ -84,7 +84,7 @@ def test_processes_at_once_fill_it_once(tmp_path):
     for process in processes:
         process.start()
     for process in processes:
-        process.join(30)
+        process.join(120)
     assert [process.exitcode for process in processes] == [0] * 4
     assert (tmp_path / "fills").read_text() == "x"
 

@@ -42,7 +42,7 @@ def test_what_a_killed_run_left_is_gone_before_the_next_begins(tmp_path):
         stdin=subprocess.PIPE,
     )
     shelf.prepare("a")
-    assert left.wait(10) == -9
+    assert left.wait(60) == -9
     assert not home.exists()
     assert other.poll() is None
     other.communicate(b"\n", timeout=60)
