@@ -122,10 +122,12 @@ def recorded(checkout):
 def test_chaos_runs_the_crash_table_then_both_systems_then_writes_the_page(checkout, recorded):
     recorded()
     assert make(checkout, "chaos", "SEEDS=3-5").returncode == 0
-    crash, marked, search, solo, kafka, page = (checkout / "calls").read_text().splitlines()
+    crash, marked, search, *money, solo, kafka, page = calls(checkout)
     assert crash.startswith("pytest tests/crash tests/chaos --crash-table .facilitair/chaos/")
-    assert marked == "pytest -m chaos tests/e2e tests/poison libs/messaging"
+    assert marked == "pytest -m chaos tests/e2e tests/money tests/poison libs/messaging"
     assert search == "pytest -m not integration --hypothesis-profile search"
+    for system, line in zip(("solo", "kafka"), money, strict=True):
+        assert line.endswith(f"chaos --system {system} --load LM --seeds 1")
     assert solo.endswith("chaos --system solo --load L0 --seeds 3-5")
     assert kafka.endswith("chaos --system kafka --load L1 --seeds 3-5")
     assert page == "python -m tools.reliability"
@@ -137,7 +139,11 @@ def test_chaos_runs_the_crash_table_then_both_systems_then_writes_the_page(check
 def test_chaos_goes_on_after_a_failure_and_fails(checkout, recorded, failing):
     recorded(failing="tests/crash" if failing == "pytest" else failing)
     assert make(checkout, "chaos").returncode != 0
-    assert len((checkout / "calls").read_text().splitlines()) == 6
+    assert len(calls(checkout)) == 8
+
+
+def calls(checkout) -> list[str]:
+    return (checkout / "calls").read_text().splitlines()
 
 
 CHECKS = {"mypy", "lint-imports", "python -m tools.schemas --check", "pytest"}

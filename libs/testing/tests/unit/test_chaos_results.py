@@ -53,6 +53,8 @@ def test_a_run_that_proves_nothing_or_something_bad_does_not_pass(change, verdic
 def test_a_fault_that_found_nobody_waiting_was_not_in_flight():
     faults = tuple(replace(landed(), in_flight=n % 2) for n in range(10))
     assert replace(GOOD, faults=faults).in_flight == 5
+    many = tuple(replace(one, hurt=4) for one in faults)
+    assert replace(GOOD, faults=many).in_flight == 20
     assert replace(GOOD, faults=faults, least_in_flight=5).passed
     assert replace(GOOD, faults=faults, least_in_flight=6).verdict == "void"
 

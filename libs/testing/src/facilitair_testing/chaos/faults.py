@@ -78,7 +78,8 @@ class Landed(Struct, frozen=True, kw_only=True):
 
     ``evidence`` says what was observed; without it the fault did not land, and ``reason`` says
     why. ``missing`` says that this machine cannot do it at all.
-    ``in_flight`` is how many collaborations were watched that had not ended.
+    ``in_flight`` is how many collaborations were watched that had not ended, ``hurt`` how many
+    processes it was done to.
     """
 
     fault: Fault
@@ -88,6 +89,7 @@ class Landed(Struct, frozen=True, kw_only=True):
     reason: str | None = None
     missing: bool = False
     in_flight: int = 0
+    hurt: int = 1
 
 
 class NotLandedError(Exception):

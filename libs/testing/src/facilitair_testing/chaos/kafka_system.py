@@ -23,7 +23,7 @@ from facilitair_native.kafka import KafkaServer
 from facilitair_testing.chaos.clocks import Clocks, build_library
 from facilitair_testing.chaos.faults import EVERYBODY, SystemName
 from facilitair_testing.chaos.forgetting import forget
-from facilitair_testing.chaos.planning import READERS, REDUCERS, SERVICES
+from facilitair_testing.chaos.planning import EACH, READERS, REDUCERS, SERVICES
 from facilitair_testing.chaos.preparing import write_definitions
 from facilitair_testing.chaos.proxy import ChaosProxy, kafka_client
 from facilitair_testing.chaos.small_disk import small_disk
@@ -31,7 +31,6 @@ from facilitair_testing.chaos.systems import STATES, settings
 from facilitair_testing.eventually import eventually
 from facilitair_testing.fleet import FleetProcess
 
-_EACH: Final = 2
 _LEASE_S: Final = 3
 _DISK_MIB: Final = 512
 _HEAP_MB: Final = 320
@@ -60,7 +59,7 @@ class KafkaSystem:
         self.clocks = None if library is None else Clocks(home / "clocks", library=library)
         self.fleet = FleetProcess(
             home,
-            scale=dict.fromkeys(SERVICES, _EACH),
+            scale=dict.fromkeys(SERVICES, EACH),
             ttft_ms=ttft_ms,
             tokens_per_s=tokens_per_s,
         )
@@ -224,7 +223,7 @@ class KafkaSystem:
 
 def members(target: str) -> list[str]:
     """The members that a target names."""
-    everybody = [f"{service}-{number}" for service in SERVICES for number in range(_EACH)]
+    everybody = [f"{service}-{number}" for service in SERVICES for number in range(EACH)]
     if target == EVERYBODY:
         return everybody
     return [name for name in everybody if target in {name, name.rsplit("-", 1)[0]}]

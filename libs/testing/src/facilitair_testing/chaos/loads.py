@@ -24,7 +24,7 @@ class Load(Struct, frozen=True, kw_only=True):
 
     Shares of them are cancelled, submitted twice, watched by clients that reconnect, and answered
     by a provider that does something wrong.
-    ``kills`` is how often something is killed, and nothing else is done to it; 0 is a plan of all
+    ``kills`` is how many processes are killed, and nothing else is done to them; 0 is a plan of all
     kinds of faults. ``pace`` is the provider's, where it is not the usual.
     """
 
@@ -40,7 +40,7 @@ class Load(Struct, frozen=True, kw_only=True):
 
     @property
     def least_in_flight(self) -> int:
-        """How many kills have to land while somebody waits for a collaboration."""
+        """How many have to die while somebody waits for a collaboration."""
         return self.kills * 10 // 11
 
 

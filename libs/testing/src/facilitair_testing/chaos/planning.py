@@ -16,6 +16,10 @@ REDUCERS: Final = ("orchestrator", "accounts")
 SESSION_S: Final = 6.0
 """Of the group members of a run: the shortest that a broker takes."""
 
+EACH: Final = 2
+"""How many members of each service a fleet has."""
+
+_ALL_AT_ONCE: Final = 0.1
 _KILL_GAP_S: Final = (0.2, 1.8)
 _HOUR_S: Final = 3600.0
 _SOLO_CHEAP: Final[tuple[Kind, ...]] = ("pause", "slow_disk", "disk_full")
@@ -50,18 +54,27 @@ def plan(seed: int, *, system: SystemName) -> list[Fault]:
 
 
 def kills(seed: int, *, system: SystemName, count: int) -> list[Fault]:
-    """So many deaths and nothing else, of whole services and of single members, close together."""
+    """At least so many deaths of processes and nothing else, close together.
+
+    Of single members, of whole services, and now and then of all of them at once.
+    """
     chance = Random(f"{seed}/{system}/kills")  # noqa: S311 - as above
-    return [
-        _fault(
-            "kill",
-            target=EVERYBODY if system == "solo" else _kafka_target("kill", chance),
-            after_s=round(chance.uniform(*_KILL_GAP_S), 2),
-            for_s=0.0,
-            amount=0.0,
-        )
-        for _ in range(count)
-    ]
+    found: list[Fault] = []
+    deaths = 0
+    while deaths < count:
+        target = EVERYBODY
+        if system == "kafka" and chance.random() >= _ALL_AT_ONCE:
+            target = _kafka_target("kill", chance)
+        after_s = round(chance.uniform(*_KILL_GAP_S), 2)
+        found.append(_fault("kill", target=target, after_s=after_s, for_s=0.0, amount=0.0))
+        deaths += 1 if system == "solo" else _members(target)
+    return found
+
+
+def _members(target: str) -> int:
+    if target == EVERYBODY:
+        return EACH * len(SERVICES)
+    return EACH if target in SERVICES else 1
 
 
 def _solo_kinds(chance: Random) -> list[Kind]:

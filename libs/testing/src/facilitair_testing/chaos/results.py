@@ -27,7 +27,7 @@ class Result(Struct, frozen=True, kw_only=True):
     """One run. ``accepted`` were answered with 202, ``terminal`` of them have ended.
 
     ``finished`` is the share of the load whose clients saw the end.
-    ``least_in_flight`` is how many faults have to land while somebody waits.
+    ``least_in_flight`` is how many processes have to be hurt while somebody waits.
     ``trouble`` is what went wrong beside the history: a system that did not come back, a client
     that was refused.
     """
@@ -52,8 +52,9 @@ class Result(Struct, frozen=True, kw_only=True):
 
     @property
     def in_flight(self) -> int:
-        """How many faults had an effect while somebody waited for a collaboration."""
-        return sum(one.evidence is not None and one.in_flight > 0 for one in self.faults)
+        """How many processes were hurt while somebody waited for a collaboration."""
+        landed = (one for one in self.faults if one.evidence is not None)
+        return sum(one.hurt for one in landed if one.in_flight > 0)
 
     @property
     def landed(self) -> Counter[str]:
@@ -73,7 +74,7 @@ class Result(Struct, frozen=True, kw_only=True):
         if landed < LEAST_FAULTS:
             reasons.append(f"{landed} faults landed, {LEAST_FAULTS} are needed")
         if self.in_flight < self.least_in_flight:
-            told = f"{self.in_flight} faults landed in flight"
+            told = f"{self.in_flight} processes were hurt in flight"
             reasons.append(f"{told}, {self.least_in_flight} are needed")
         if self.finished < LEAST_LOAD:
             reasons.append(f"{self.finished:.0%} of the load finished, {LEAST_LOAD:.0%} are needed")

@@ -32,6 +32,7 @@ from facilitair_testing.chaos.kafka_system import KafkaSystem
 from facilitair_testing.chaos.loads import Load, asked
 from facilitair_testing.chaos.planning import kills, plan
 from facilitair_testing.chaos.preparing import issue_keys
+from facilitair_testing.chaos.process_states import alive
 from facilitair_testing.chaos.recovery import Pulse
 from facilitair_testing.chaos.results import Breach, Result
 from facilitair_testing.chaos.solo_system import SoloSystem
@@ -160,8 +161,9 @@ async def _hurt(
             crowd.release(number)
             await asyncio.sleep(fault.after_s)
             at_s, in_flight = time.monotonic() - began, pulse.watching()
+            hurt = sum(map(alive, system.pids(fault.target).values()))
             one = await _inject(system, fault, at_s=at_s, began=began)
-            one = replace(one, in_flight=in_flight)
+            one = replace(one, in_flight=in_flight, hurt=max(hurt, 1))
             pulse.over(number)
             found.append(one)
             written.write(msgspec.json.encode(one) + b"\n")
