@@ -292,6 +292,17 @@ async def test_r14_an_ended_key_rests_as_bytes_and_still_answers(log):
     assert [type(read(record).data).__name__ for record in events][-1] == "Closed"
 
 
+async def test_a_large_key_does_not_rest_because_it_is_slow_to_read(log, monkeypatch):
+    monkeypatch.setattr("facilitair_runtime.reducing.partitions.RESTING_BYTES", 400)
+    grown = ledger.record(ledger.Grow(state_bytes=500), id="grow")
+    await histories.append(log, grown, *ledger.puts(2, key="t:b"))
+    async with histories.running(histories.keyed(log)) as chassis:
+        await eventually(lambda: histories.settled(log))
+        (partition,) = chassis._partitions.values()  # noqa: SLF001 - memory is what this is about
+        assert partition.slots["t:a"].packed is None
+        assert partition.slots["t:b"].packed is not None
+
+
 async def test_r14_nothing_follows_the_end_after_the_offsets_are_reset(log):
     await histories.append(log, *ledger.puts(2, 3), ledger.record(ledger.Close(), id="close"))
     await histories.finish(log)

@@ -1,7 +1,7 @@
 """What an owner remembers of a partition: its keys, and how far snapshots reach (R8)."""
 
 import asyncio
-from typing import Generic
+from typing import Final, Generic
 
 from facilitair_messaging.ports import Message, TopicPartition
 from facilitair_messaging.rejections import RejectionLimit, Rejections
@@ -13,6 +13,9 @@ from facilitair_runtime.reducing.states import (
     pack,
     unpacked,
 )
+
+RESTING_BYTES: Final = 64 * 1024
+"""Snapshots up to this size are read again within about a millisecond."""
 
 
 class Slot(Generic[S]):
@@ -107,9 +110,14 @@ class Partition(Generic[S]):
             slot.packed = packed
 
     def rest(self, slot: Slot[S], written: Message) -> None:
-        """Keep a key as bytes when its snapshot says it all and nothing will wake it by itself."""
+        """Keep a key as bytes when its snapshot says it all and nothing will wake it by itself.
+
+        A large one stays as it is: it is likely in use, and reading it would take long.
+        """
         held = slot.standing.held
         if held is None or slot.wants_snapshot() or slot.standing.parked is not None:
+            return
+        if len(written.value or b"") > RESTING_BYTES:
             return
         if not self._reducer.timers(held.state):
             slot.packed = pack(written.value, written.headers)
