@@ -105,7 +105,7 @@ def model_url(journal, outer_environment):
 
 @pytest.mark.integration
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 async def test_every_command_runs_in_a_fresh_clone(ready_clone, open_terminal, model_url, journal):
     page = blocks(without_section((ready_clone / "README.md").read_text(), FLEET))
     session = Session(open_terminal, model_url)
