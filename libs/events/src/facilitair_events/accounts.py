@@ -146,8 +146,8 @@ class Refusal(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why money was refused.
 
     ``code``: ``limit_reached`` (the rest of the fields say which), ``price_unknown``,
-    ``too_many_open``, ``stale`` (asked so long ago that it may be a repeat: ask anew),
-    ``closed``.
+    ``too_many_open``, ``too_many_names``, ``stale`` (asked so long ago that it may be a repeat: ask
+    anew), ``closed``.
     ``turns_at`` is when the window begins anew.
     """
 
