@@ -27,6 +27,9 @@ _REFRESH_S: Final = 0.08
 _TAIL_CHARS: Final = 4000
 _FEWEST_LINES: Final = 3
 _OTHER_LINES: Final = 6
+_TALL: Final = 30
+"""From so many lines on there is room for what each agent and model used."""
+
 _MARKS: Final = {"completed": ("✓", "green"), "failed": ("✗", "red"), "skipped": ("-", "dim")}
 
 
@@ -113,16 +116,18 @@ class LiveScreen:
             for step in transcript.steps.values()
             if step.agent and step.status in ("scheduled", "running", "retrying")
         ]
-        room = max(self._console.height - _OTHER_LINES, _FEWEST_LINES)
+        tall = self._console.height >= _TALL
+        used = [Text(line, "dim") for line in breakdown(transcript)] if tall else []
+        room = max(self._console.height - _OTHER_LINES - len(used), _FEWEST_LINES)
         lines = max(_FEWEST_LINES, room // max(len(running), 1) - 1)
         shown: list[Text] = []
         for step in running[: max(1, room // (_FEWEST_LINES + 1))]:
             shown += self._running(step, lines=lines)
         elapsed = seconds(round((time.monotonic() - self._started_at) * 1000))
-        used = so_far(transcript)
-        word = f" · {used}" if used else " · simulated" if transcript.simulated else ""
+        spent_yet = so_far(transcript)
+        word = f" · {spent_yet}" if spent_yet else " · simulated" if transcript.simulated else ""
         footer = Text(f"{transcript.status} · {elapsed}{word} · Ctrl-C to cancel or detach", "dim")
-        return Group(*shown, footer)
+        return Group(*shown, *used, footer)
 
     def _running(self, step: StepTranscript, *, lines: int) -> list[Text]:
         text = harmless("".join(step.written)[-_TAIL_CHARS:])
