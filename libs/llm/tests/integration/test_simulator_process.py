@@ -92,7 +92,7 @@ def test_it_stops_with_answers_in_flight_and_says_so_in_the_journal(tmp_path, st
     process = start("--announce", str(announce), TOKENS_PER_S=1, JOURNAL=journal)
     found = wait_for(lambda: read_json(announce))
     with socket.create_connection(
-        ("127.0.0.1", int(found["url"].rpartition(":")[2])), timeout=20
+        ("127.0.0.1", int(found["url"].rpartition(":")[2])), timeout=60
     ) as connection:
         head = (
             f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(BODY)}\r\n\r\n"

@@ -30,7 +30,7 @@ def append_and_kill(path: Path, *, after_acks: int) -> list[tuple[int, int, str]
             lines.append(line)
             if len(lines) == after_acks:
                 child.kill()
-        assert child.wait(10) == -signal.SIGKILL
+        assert child.wait(60) == -signal.SIGKILL
     acks = [line.split() for line in lines if line.endswith("\n")]
     return [(int(partition), int(offset), name) for partition, offset, name in acks]
 

@@ -24,7 +24,7 @@ PASSWORD = "correct horse"
 
 
 def openssl(folder, *arguments):
-    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True, timeout=30)
+    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True, timeout=90)
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ class Gate:
 
     def __call__(self, transaction: Transaction) -> None:
         self.entered.set()
-        assert self.open.wait(10)
+        assert self.open.wait(60)
 
 
 class Rig:

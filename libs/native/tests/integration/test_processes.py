@@ -60,7 +60,7 @@ def group_lives(pid):
 async def test_it_is_asked_first_and_nothing_of_its_group_stays(start, log_file):
     server = start(FAMILY)
     await eventually(lambda: "ready" in tail(log_file))
-    server.end(timeout_s=10)
+    server.end(timeout_s=60)
     assert "asked" in tail(log_file)
     assert server.exit_code == 0
     assert not group_lives(server.pid)
@@ -81,7 +81,7 @@ async def test_a_frozen_one_is_woken_to_end(start, log_file):
     server = start(FAMILY)
     await eventually(lambda: "ready" in tail(log_file))
     server.signal_group(signal.SIGSTOP)
-    server.end(timeout_s=10)
+    server.end(timeout_s=60)
     assert server.exit_code == 0
 
 

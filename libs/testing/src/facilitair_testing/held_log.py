@@ -38,7 +38,7 @@ class Hold:
     async def reached(self, count: int = 1) -> list[Message]:
         """Wait until this many records wait here; returns them."""
         await eventually(
-            lambda: len(self.messages) >= count, timeout_s=30, what=f"a send to {self.topic}"
+            lambda: len(self.messages) >= count, timeout_s=120, what=f"a send to {self.topic}"
         )
         return self.messages
 

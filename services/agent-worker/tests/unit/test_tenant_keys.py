@@ -116,7 +116,7 @@ class Desk:
                     return data
             return None
 
-        found = await eventually(report, timeout_s=30, what="a report")
+        found = await eventually(report, timeout_s=120, what="a report")
         assert found is not None
         return found
 
@@ -126,7 +126,7 @@ class Desk:
         async def heard() -> bool:
             return await self.heard(tenant, provider) == wanted
 
-        await eventually(heard, timeout_s=30, what=f"a call with {wanted}")
+        await eventually(heard, timeout_s=120, what=f"a call with {wanted}")
 
     async def told(self, tenant: str, provider: str = "openai") -> str:
         """What a tenant's call fails with, once the worker knows that it has to."""
@@ -135,7 +135,7 @@ class Desk:
             found = await self.heard(tenant, provider)
             return "" if found.startswith(("env-", "key-")) else found
 
-        return await eventually(failed, timeout_s=30, what="a call that fails")
+        return await eventually(failed, timeout_s=120, what="a call that fails")
 
 
 @pytest.fixture

@@ -148,7 +148,7 @@ async def test_without_a_master_key_nothing_is_taken(start, tmp_path, stage) -> 
     bare = msgspec.structs.replace(ENDPOINTS, master_keys=MasterKeys())
     async with (
         start(tmp_path, endpoints=bare) as gateway,
-        httpx.AsyncClient(base_url=gateway.url, timeout=10) as client,
+        httpx.AsyncClient(base_url=gateway.url, timeout=60) as client,
     ):
         answer = await put(client, {})
         assert (answer.status_code, answer.json()["code"]) == (409, "master_key_missing")
@@ -161,7 +161,7 @@ async def test_a_gateway_with_another_master_key_says_so(start, tmp_path) -> Non
         here = msgspec.structs.replace(ENDPOINTS, master_keys=MasterKeys(keys))
         async with (
             start(tmp_path, endpoints=here) as gateway,
-            httpx.AsyncClient(base_url=gateway.url, timeout=10) as client,
+            httpx.AsyncClient(base_url=gateway.url, timeout=60) as client,
         ):
             if opens and len(keys) == 1:
                 await put(client, {})

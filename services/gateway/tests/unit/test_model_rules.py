@@ -48,7 +48,7 @@ def ask(start, files, tmp_path, orchestrator):
         )
         async with (
             start(tmp_path, definitions=files, endpoints=endpoints, **settings) as gateway,
-            httpx.AsyncClient(base_url=gateway.url, timeout=30) as http,
+            httpx.AsyncClient(base_url=gateway.url, timeout=60) as http,
         ):
             body = {"task": "x", "workflow": "answer", "models": wanted}
             response = await http.post("/v1/collaborations", json=body)
