@@ -120,6 +120,30 @@ class World:
         for timer in timers(self.account.held) if self.account.state else ():
             self.feed(TimerFired(timer_id=timer.timer_id, name=timer.name))
 
+    def serve(self) -> None:
+        """Have those end who hold slots, one after the other: the first in line is next each time.
+
+        Somebody waits only while all slots of the class are taken.
+        """
+        for priority in self.line:
+            while self.line[priority]:
+                first, *rest = self.line[priority]
+                self._close(Op(kind="close", name=self._holder(priority)))
+                left = self.line[priority]
+                assert first not in left, "the first in line was not answered"
+                assert left == rest[len(rest) - len(left) :]
+
+    def _holder(self, priority: str) -> str:
+        state = self.account.held
+        limits = state.budget.slots
+        assert state.taken.get(priority, 0) >= getattr(limits, priority)
+        return next(
+            name
+            for shard in state.envelopes.values()
+            for name, one in shard.items()
+            if one.slots and one.priority == priority
+        )
+
     def finish(self) -> None:
         """Have all end: nothing stays reserved or taken, and nobody is left in a line."""
         for name in sorted(self.n):

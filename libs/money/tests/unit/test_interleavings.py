@@ -61,6 +61,16 @@ def test_r26_no_grant_takes_a_hard_limit_above_itself(life: list[Op]) -> None:
 
 @FEW
 @given(life=LIFE)
+def test_r26_nobody_starves_in_a_line(life: list[Op]) -> None:
+    world = World()
+    for op in life:
+        world.step(op)
+    world.serve()
+    assert not world.account.held.waiting
+
+
+@FEW
+@given(life=LIFE)
 def test_r25_what_comes_again_reserves_takes_and_counts_nothing(life: list[Op]) -> None:
     world = World()
     for op in life:
