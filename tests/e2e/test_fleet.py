@@ -26,7 +26,7 @@ def test_a_command_of_solo_runs_on_the_fleet(fleet: FleetProcess) -> None:
     ran = fleet.command("run", TASK, "--workflow", "code")
     assert ran.returncode == 0, ran.stderr
     assert "completed in" in ran.stdout
-    ident = ran.stdout.rsplit("id: ", 1)[1].strip()
+    ident = ran.stdout.rsplit("id: ", 1)[1].split()[0]
     assert "completed" in fleet.command("show", ident).stdout
 
 

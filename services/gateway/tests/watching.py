@@ -53,7 +53,10 @@ def socket_url(url: str, ident: str, cursor: str | None = None) -> str:
 
 
 def socket(url: str, ident: str, cursor: str | None = None, **more: Any) -> connect:
-    return connect(socket_url(url, ident, cursor), compression=None, proxy=None, **more)
+    # A busy machine may take its time to shake hands and to pong.
+    patience = {"open_timeout": 90, "ping_timeout": 90}
+    place = socket_url(url, ident, cursor)
+    return connect(place, compression=None, proxy=None, **patience, **more)
 
 
 def frame_of(message: str) -> Frame:

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from facilitair_testing.eventually import eventually
+
 pytestmark = pytest.mark.integration
 
 
@@ -11,16 +13,23 @@ def keyed(key):
     return {"FACILITAIR_API_KEY": key}
 
 
-def access(machine, env=None):
+async def access(machine, env=None):
     """What ``status`` says of access, asked again while the gateway does not tell it in time."""
-    for _ in range(20):
-        told = json.loads(machine.run("status", "--json", env=env).stdout)["access"]
-        if told is not None:
-            return told
-    raise AssertionError
+
+    def told():
+        return json.loads(machine.run("status", "--json", env=env).stdout)["access"]
+
+    return await eventually(told, timeout_s=120, what="a gateway that tells")
 
 
-def test_the_first_key_is_needed_from_then_on(machine):
+async def shows(machine, text):
+    """In words it leaves out what it was not told in time."""
+    await eventually(
+        lambda: text in machine.run("status").stdout, timeout_s=120, what=f"status to say {text!r}"
+    )
+
+
+async def test_the_first_key_is_needed_from_then_on(machine):
     refused = machine.run("keys", "create")
     assert refused.returncode == 3
     assert "admin" in refused.stderr
@@ -32,8 +41,8 @@ def test_the_first_key_is_needed_from_then_on(machine):
     # The gateway of that command is gone; the log is not.
     assert machine.run("up", "--detach").returncode == 0
     for key in ({}, keyed(admin)):
-        assert access(machine, key) == "keys"
-    assert "every request needs an API key" in machine.run("status").stdout
+        assert await access(machine, key) == "keys"
+    await shows(machine, "every request needs an API key")
     for key in ({}, keyed(admin[:-1]), keyed("sk-something")):
         done = machine.run("run", "--workflow", "answer", "What is a log?", env=key)
         assert (done.returncode, done.stdout) == (3, "")
@@ -69,8 +78,8 @@ def test_the_first_key_is_needed_from_then_on(machine):
     assert machine.pids() == {}
 
 
-def test_status_says_that_access_is_open_while_no_key_exists(machine):
+async def test_status_says_that_access_is_open_while_no_key_exists(machine):
     assert machine.run("up", "--detach").returncode == 0
-    assert access(machine) == "open"
-    assert "no API key exists" in machine.run("status").stdout
+    assert await access(machine) == "open"
+    await shows(machine, "no API key exists")
     assert machine.run("down").returncode == 0

@@ -21,6 +21,7 @@ from facilitair_testing.eventually import eventually
 
 RESTART_S: Final = 120.0
 _STOP_S: Final = 90.0
+_COMMAND_S: Final = 240.0
 
 # Two workers that share a lease shorter than a test's patience, the shortest session, and a scan
 # for snapshots out of order (R8) that comes while a test waits for it.
@@ -169,7 +170,7 @@ class FleetProcess:
             capture_output=True,
             text=True,
             check=False,
-            timeout=_STOP_S,
+            timeout=_COMMAND_S,
         )
 
     async def kill(self, *members: str) -> dict[str, int]:
