@@ -83,7 +83,7 @@ async def test_a_run_over_the_limit_is_refused_before_anything_is_asked(up, tmp_
         settled = Decimal(found["reserved_usd"]) == 0 and Decimal(found["spent_usd"]) > 0
         return found if settled else None
 
-    found = await eventually(account, what="the account to have settled")
+    found = await eventually(account, timeout_s=180, what="the account to have settled")
     assert found["spent_usd"] == summary["cost_usd"]
     (limit,) = found["limits"]
     assert Decimal(limit["left_usd"]) == 5 - Decimal(found["spent_usd"])
@@ -122,7 +122,7 @@ async def test_what_money_paused_goes_on_when_it_is_resumed_with_more(up, tmp_pa
         found = json_of(machine.run("show", ident, "--json"))
         return found if found["status"] == status else None
 
-    paused = await eventually(lambda: shown("paused"), what="the pause")
+    paused = await eventually(lambda: shown("paused"), timeout_s=180, what="the pause")
     assert [step["status"] for step in paused["steps"]] == ["completed", "waiting"]
     assert Decimal(paused["cost"]["reserved_usd"]) == 0
     assert Decimal(paused["cost"]["totals"]["charged_usd"]) > 0

@@ -28,9 +28,10 @@ from facilitair_gateway.app import Gateway, build_app
 from facilitair_gateway.settings import GatewaySettings, PolicyGroup, StreamGroup
 from facilitair_llm.endpoints import Endpoint, Endpoints
 from facilitair_messaging.adapters.embedded import EmbeddedLog
+from facilitair_messaging.errors import ReplyTimeoutError
 from facilitair_messaging.messages import message
 from facilitair_messaging.ports import Log, Message, Record, TopicPartition
-from facilitair_messaging.request_reply import reply_message
+from facilitair_messaging.request_reply import PendingReply, reply_message
 from facilitair_observability.timestamps import now_ms
 from facilitair_testing.eventually import eventually
 from facilitair_workflows.decide import decide
@@ -308,6 +309,19 @@ PATIENT_S, UNANSWERED_S = 60, 2.5
 @pytest.fixture
 def unanswered():
     """For a test that sends a request which nobody answers: it is given up soon."""
+
+
+@pytest.fixture
+def silence(monkeypatch):
+    """Nobody answers, and nobody waits for it: what is asked is in the log, and that is all."""
+
+    async def nothing(self, timeout_s):
+        about = self.reply_to
+        raise ReplyTimeoutError(
+            topic=about.topic, correlation=about.correlation, timeout_s=timeout_s
+        )
+
+    monkeypatch.setattr(PendingReply, "wait", nothing)
 
 
 @pytest.fixture

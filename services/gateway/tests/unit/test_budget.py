@@ -236,7 +236,7 @@ async def test_a_call_that_is_named_twice_and_no_reason_are_faults(http, account
         ),
     ],
 )
-async def test_accounts_that_is_away_is_told(http, unanswered, method, path, body) -> None:
+async def test_accounts_that_is_away_is_told(http, silence, method, path, body) -> None:
     answer = await http.request(method, path, json=body)
     assert (answer.status_code, answer.json()["code"]) == (503, "accounts_away")
     assert answer.headers["retry-after"] == "1"

@@ -2,7 +2,6 @@
 
 from decimal import Decimal
 
-import httpx
 import pytest
 
 from facilitair_events.accounts import UsageCell
@@ -13,7 +12,7 @@ from facilitair_events.requests import CollaborationRequested, ResumeRequested, 
 from facilitair_events.text import inline
 from facilitair_gateway.costs import cost_body
 from facilitair_gateway.routes.estimates import past_usage
-from facilitair_gateway.settings import GatewaySettings, PolicyGroup
+from facilitair_gateway.settings import GatewaySettings
 from facilitair_workflows.estimating import PastUsage
 
 PATH = "/v1/collaborations"
@@ -55,7 +54,7 @@ async def test_what_is_no_budget_is_refused_with_everything_else(http, orchestra
     assert "amount of USD" in fields["budget"]
 
 
-async def test_r15_a_resume_is_one_record_however_often_it_is_sent(http, stage, unanswered) -> None:
+async def test_r15_a_resume_is_a_record_also_when_nobody_answers(http, stage, silence) -> None:
     wish = {"action": "resume", "budget": "3", "client_id": "c-1"}
     answer = await http.post(f"{PATH}/{NOBODY}/control", json=wish)
     assert (answer.status_code, answer.json()["status"]) == (202, "queued")
@@ -160,14 +159,9 @@ async def test_an_estimate_says_that_it_knows_no_history(http) -> None:
     assert answer.json()["history"] == "none"
 
 
-async def test_an_estimate_does_without_accounts_that_is_away(start, tmp_path) -> None:
-    policy = PolicyGroup(reserve="required")
-    async with (
-        start(tmp_path, request_timeout_s=2.5, policy=policy) as gateway,
-        httpx.AsyncClient(base_url=gateway.url, timeout=60) as http,
-    ):
-        answer = await http.post("/v1/estimates", json={"task": "t", "workflow": "answer"})
-        assert (answer.status_code, answer.json()["history"]) == (200, "away")
+async def test_an_estimate_does_without_accounts_that_is_away(http, accountant, silence) -> None:
+    answer = await http.post("/v1/estimates", json={"task": "t", "workflow": "answer"})
+    assert (answer.status_code, answer.json()["history"]) == (200, "away")
 
 
 def test_past_usage_counts_what_was_answered() -> None:

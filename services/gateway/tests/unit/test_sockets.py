@@ -150,7 +150,7 @@ async def test_a_cancel_is_acknowledged_and_a_repeat_is_a_duplicate(
     assert [one.reason for one in asked] == ["enough", "enough", None]
 
 
-async def test_a_resume_is_a_record_with_its_budget(gateway, stage, unanswered) -> None:
+async def test_a_resume_is_a_record_with_its_budget(gateway, stage, silence) -> None:
     async with socket(gateway.url, UNKNOWN, "none") as connection:
         await tell(connection, type="resume", budget="2.50", client_id="mine")
         answer = await heard(connection)
