@@ -103,15 +103,23 @@ def _advice(refusal: Refusal) -> str:
             "choose a model with a known price (facilitair models ls), or let calls without one"
             " pass: facilitair budget set --unpriced allow"
         )
-    if refusal.scope is not None and refusal.window is not None and refusal.limit_usd is not None:
-        of = f":{refusal.name}" if refusal.name and refusal.name != "*" else ""
-        of = "" if refusal.scope in {"tenant", "collaboration"} else of
-        raised = (
-            f"raise it (facilitair budget set --limit {refusal.scope}{of}/{refusal.window}=USD)"
+    if refusal.limit_usd is None or refusal.window is None:
+        return "look at facilitair budget show"
+    if refusal.scope is None:
+        return "raise the budget of the step in its workflow, or choose a cheaper model"
+    if refusal.scope == "collaboration":
+        return (
+            "give it more (--budget of facilitair run, or of facilitair resume when it is paused;"
+            " the tenant's limit is facilitair budget set --limit collaboration/total=USD), or"
+            " choose a cheaper model"
         )
-        wait = "wait until it turns, " if refusal.turns_at is not None else ""
-        return f"{raised}, {wait}or use cheaper models"
-    return "look at facilitair budget show"
+    named = refusal.scope != "tenant" and refusal.name and refusal.name != "*"
+    of = f":{refusal.name}" if named else ""
+    wait = "wait until it turns, " if refusal.turns_at is not None else ""
+    return (
+        f"raise it (facilitair budget set --limit {refusal.scope}{of}/{refusal.window}=USD),"
+        f" {wait}or use cheaper models"
+    )
 
 
 def _then(policy: str) -> tuple[str, ...]:

@@ -67,6 +67,22 @@ def test_a_model_without_a_price_has_another_remedy() -> None:
     assert "facilitair budget show" in refused(Refusal(code="stale", message="late"))
 
 
+@pytest.mark.parametrize(
+    ("scope", "advice"),
+    [
+        ("collaboration", "--budget of facilitair run"),
+        (None, "the budget of the step in its workflow"),
+        ("tenant", "--limit tenant/total=USD), or use"),
+    ],
+)
+def test_what_to_do_is_about_the_budget_that_refused(scope, advice) -> None:
+    refusal = Refusal(
+        code="limit_reached", message="m", scope=scope, name=ID, window="total",
+        limit_usd=Decimal(1),
+    )  # fmt: skip
+    assert advice in refused(refusal)
+
+
 def test_a_pause_says_how_it_goes_on_and_is_no_end() -> None:
     fault = {"code": "budget_exceeded", "message": "nothing left"}
     transcript, (line,) = told(("collaboration.paused", {"fault": fault}))
