@@ -32,7 +32,7 @@ from facilitair_events.requests import (
     TimerFired,
     Usage,
 )
-from facilitair_events.state import CollaborationState
+from facilitair_events.state import CollaborationState, FundsState
 from facilitair_events.text import inline
 from facilitair_events.topics import ACCOUNT_REQUESTS
 from facilitair_money import decide as account_module
@@ -359,8 +359,7 @@ def shape(world: World) -> tuple[Any, ...]:
     """What a world is, without its times, numbers and ids."""
     state, envelope = world.state, envelope_of(world)
     assert state is not None
-    funds = state.funds
-    assert funds is not None
+    funds = state.funds or FundsState()
     steps = tuple(
         (
             s.path,

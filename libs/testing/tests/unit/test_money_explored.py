@@ -28,6 +28,10 @@ def chain(on_budget: str = "finish", retry: Retry = ONCE) -> Any:
     return priced(wanted, model(), on_budget=on_budget)
 
 
+def one() -> Any:
+    return priced(definition(step("a", retry=ONCE), output="a"), model())
+
+
 def wide(on_budget: str = "finish", retry: Retry = ONCE) -> Any:
     wanted = definition(step("a", retry=retry), step("b", retry=retry), output="b")
     return priced(wanted, model(), on_budget=on_budget)
@@ -44,6 +48,7 @@ def cheaper() -> Any:
 
 CASES: dict[str, Any] = {
     "one after the other": Case(definition=chain(), limit=Decimal(9)),
+    "one call": Case(definition=one(), limit=Decimal(9), copies=3, lates=2),
     "side by side": Case(definition=wide(), limit=Decimal(9), copies=0),
     "one is lost and made again": Case(definition=chain(retry=AGAIN), limit=Decimal(9), copies=0),
     "a zombie and a lost attempt": Case(
@@ -142,6 +147,18 @@ MUTANTS: dict[str, tuple[str, str, Mutation]] = {
         "numbered without a gap",
         "one after the other",
         mutation(funds_requests, "_return", ("draft), asked=0", "draft), n=0, asked=0")),
+    ),
+    "the stub forgets its numbers": (
+        "what was billed",
+        "one after the other",
+        mutation(ending, "_shrink", ("status=ending.kind,", "status=ending.kind, funds=None,")),
+    ),
+    "the stub forgets what was charged": (
+        "what is spent",
+        "one after the other",
+        mutation(
+            ending, "_shrink", ("request_digest=None)", "request_digest=None, charged_usd=None)")
+        ),
     ),
     "a repeated charge counts": (
         "what is spent",
