@@ -71,11 +71,10 @@ def running(log, metrics):
 
     @asynccontextmanager
     async def run(handler, *, topic="inbox", settings=FAST, clock=None, member="m-0", **more):
+        who = Membership(service="worker", group="workers", member=member, topics=(topic,))
         loop = ConsumerLoop(
             log=log,
-            membership=Membership(
-                service="worker", group="workers", member=member, topics=(topic,)
-            ),
+            membership=who,
             handlers=handler if isinstance(handler, dict) else {TimerFired: handler},
             metrics=metrics,
             settings=settings,
@@ -485,16 +484,11 @@ async def test_a_loop_without_records_is_ready_and_stops_at_once(running):
 
 async def test_a_topic_that_is_apart_takes_no_slots_of_the_others(log, metrics, send, timer):
     gate, stop = Gate(), asyncio.Event()
-    flood = [timer(f"w{n}", key=f"local:{n}", topic="wide") for n in range(20)]
-    await send(*flood)
+    await send(*(timer(f"w{n}", key=f"local:{n}", topic="wide") for n in range(20)))
+    who = Membership(service="worker", group="workers", member="m-0", topics=("inbox", "wide"))
+    how = msgspec.structs.replace(FAST, max_in_flight=2, apart=frozenset({"wide"}))
     loop = ConsumerLoop(
-        log=log,
-        membership=Membership(
-            service="worker", group="workers", member="m-0", topics=("inbox", "wide")
-        ),
-        handlers={TimerFired: gate},
-        metrics=metrics,
-        settings=msgspec.structs.replace(FAST, max_in_flight=2, apart=frozenset({"wide"})),
+        log=log, membership=who, handlers={TimerFired: gate}, metrics=metrics, settings=how
     )
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(loop.run(stop))
