@@ -72,15 +72,9 @@ def running(log, metrics):
     @asynccontextmanager
     async def run(handler, *, topic="inbox", settings=FAST, clock=None, member="m-0", **more):
         who = Membership(service="worker", group="workers", member=member, topics=(topic,))
-        loop = ConsumerLoop(
-            log=log,
-            membership=who,
-            handlers=handler if isinstance(handler, dict) else {TimerFired: handler},
-            metrics=metrics,
-            settings=settings,
-            clock=clock,
-            **more,
-        )
+        handlers = handler if isinstance(handler, dict) else {TimerFired: handler}
+        more |= {"metrics": metrics, "settings": settings, "clock": clock}
+        loop = ConsumerLoop(log=log, membership=who, handlers=handlers, **more)
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(loop.run(stop))
