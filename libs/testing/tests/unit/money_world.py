@@ -179,6 +179,7 @@ def following(world: World) -> Iterator[World]:
         if step.open:
             yield from _by_worker(world, step.path, step.open)
     yield from _late(world, state)
+    yield from _never_asked(world, state)
     if world.case.timers:
         for timer in state.timers:
             yield fold(world, TimerFired(timer_id=timer.timer_id, name=timer.name))
@@ -234,6 +235,19 @@ def _late(world: World, state: CollaborationState) -> Iterator[World]:
         if state.steps[path].open != attempt:
             told = replace(world, told=world.told | {(path, attempt)}, lates=world.lates - 1)
             yield fold(told, _report(path, attempt))
+
+
+def _never_asked(world: World, state: CollaborationState) -> Iterator[World]:
+    """A worker comes upon the task of an attempt that was given up, and says so."""
+    for call in state.calls.values():
+        key = (call.path, call.attempt)
+        given_up = call.outcome == "unknown" and state.steps[call.path].open != call.attempt
+        if world.lates and given_up and key not in world.made:
+            stopped = Fault(code="stopped", message="stopped")
+            report = AttemptReported(
+                path=call.path, attempt=call.attempt, outcome="failed", fault=stopped
+            )
+            yield fold(replace(world, lates=world.lates - 1), report)
 
 
 def _short(path: str, attempt: int) -> AttemptReported:

@@ -137,6 +137,8 @@ def _after_the_end(draft: Draft, received: Received) -> None:
         funds_policy.on_resume(draft, data)
     elif isinstance(data, CallReported):
         results.on_call_reported(draft, replace(data, output=None))
+    elif isinstance(data, AttemptReported):
+        results.on_attempt_reported(draft, data)
 
 
 def _dispatch(draft: Draft, received: Received) -> None:

@@ -154,3 +154,37 @@ def test_a_model_of_another_name_is_told_without_a_price_version() -> None:
     inbox.fail(inbox.tasks[0], "overloaded", retryable=True)
     inbox.call(inbox.tasks[1])
     assert (inbox.charges[0].model, inbox.charges[0].price_version) == ("m", "2026-01")
+
+
+def test_a_task_that_nobody_took_in_time_costs_nothing_once_a_worker_says_so() -> None:
+    inbox = started(priced(definition(step("a", timeout_s=10), output="a")))
+    inbox.fire("attempt_timeout")
+    inbox.fire("attempt_stop")
+    for _ in range(2):
+        inbox.fail(inbox.tasks[0], "stopped")
+    assert [money(charged) for charged in inbox.charges] == [
+        ("unknown", Decimal(1), None, Decimal(1)),
+        ("failed", Decimal(0), Decimal(1), None),
+    ]
+    inbox.fire("retry")
+    inbox.run_to_end()
+    assert inbox.events[-1].totals.calls == 1
+
+
+def test_r27_also_after_the_end() -> None:
+    inbox = started()
+    inbox.feed(cancel())
+    inbox.fire("ending")
+    inbox.fail(inbox.tasks[0], "stopped")
+    assert money(inbox.money[-1]) == ("failed", Decimal(0), Decimal(1), None)
+    inbox.call(inbox.tasks[0], cost_usd=Decimal("0.2"))
+    assert money(inbox.money[-1]) == ("completed", Decimal("0.2"), Decimal(0), None)
+
+
+def test_a_call_that_was_told_stays_charged_when_its_attempt_is_reported_late() -> None:
+    inbox = started()
+    inbox.feed(cancel())
+    inbox.fire("ending")
+    inbox.call(inbox.tasks[0], outcome="failed", cost_usd=None, usage=None)
+    inbox.fail(inbox.tasks[0], "stopped")
+    assert money(inbox.money[-1]) == ("failed", Decimal(1), Decimal(1), None)

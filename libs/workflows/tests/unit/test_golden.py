@@ -278,6 +278,9 @@ MONEY_MUTANTS: dict[str, Mutation] = {
     "what was not used is lost": mutation(
         funds_charges, "released", ("        draft.set(funds=replace(funds, unused=unused))\n", "")
     ),
+    "what was never asked stays charged": mutation(
+        funds_charges, "never_asked", ('"unknown")\n', '"unknown!")\n')
+    ),
     "short reservations are not counted": mutation(
         recovery, "_need_more", ("step.shorts + 1", "step.shorts")
     ),

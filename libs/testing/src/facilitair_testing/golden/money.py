@@ -190,6 +190,19 @@ def stopped_in_silence(story: Story) -> None:
     story.run_to_end()
 
 
+def never_taken_and_said_so(story: Story) -> None:
+    story.request(priced(definition(step("a", timeout_s=10, retry=QUICK), output="a")))
+    story.fire("attempt_timeout")
+    story.fire("attempt_stop")
+    story.fail(story.tasks[0], "stopped")
+    story.fire("retry")
+    story.feed(cancel())
+    story.fire("ending")
+    story.fail(story.tasks[1], "stopped")
+    story.fail(story.tasks[1], "stopped")
+    story.call(story.tasks[1], cost_usd=Decimal("0.2"))
+
+
 def counted_as_more_than_reserved(story: Story) -> None:
     story.request(_CHAIN)
     for needed in ("3", "5", "5", "5"):
@@ -251,6 +264,7 @@ SHAPES: Final[tuple[Shape, ...]] = (
     told_but_never_reported,
     silent_at_the_end_and_known_after,
     stopped_in_silence,
+    never_taken_and_said_so,
     counted_as_more_than_reserved,
     counted_as_more_and_then_called,
     parked_with_money,

@@ -1,12 +1,12 @@
 """What calls cost, told to the account once each (since logic 3)."""
 
 from decimal import Decimal
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from facilitair_events.definitions import Model
-from facilitair_events.requests import CallReported
 from facilitair_events.state import CallState, StepState
 from facilitair_workflows.reducing.draft import Draft
 from facilitair_workflows.reducing.funds_requests import charge, funds_of
@@ -20,7 +20,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     ident: str
     call: CallState
     before: CallState | None
-    report: CallReported | None = None
+    told: Literal["completed", "failed", "unknown"] = "unknown"
 
 
 def on_counted(draft: Draft, outcome: Outcome) -> None:
@@ -36,15 +36,13 @@ def on_counted(draft: Draft, outcome: Outcome) -> None:
     if reserved is not None and step is not None:
         draft.put_step(replace(step, reserved_usd=None, needed_usd=None, shorts=0))
     model = _model(draft, step, call=call) if step is not None else None
-    report = outcome.report
-    told = "unknown" if report is None or report.outcome == "void" else report.outcome
     charge(
         draft,
         call_id=outcome.ident,
         path=call.path,
         attempt=call.attempt,
         agent=call.agent or "unknown",
-        outcome=told,
+        outcome=outcome.told,
         charged_usd=charged,
         was_usd=before.charged_usd if before is not None else None,
         reserved_usd=reserved,
@@ -83,6 +81,19 @@ def _model(draft: Draft, step: StepState, *, call: CallState) -> Model | None:
     if step.open == call.attempt:
         return models[step.model_index]
     return next((model for model in models if model.name == call.model), None)
+
+
+def never_asked(draft: Draft, path: str, *, attempt: int) -> None:
+    """A worker says of an attempt that is closed that it failed, and told no call before.
+
+    Reports of calls come first, so what counts as unknown here was never asked: it costs nothing.
+    """
+    for ident, call in list(draft.calls.items()):
+        mine = (call.path, call.attempt, call.outcome) == (path, attempt, "unknown")
+        if mine and call.cost_usd is None and call.usage is None and call.model is None:
+            free = replace(call, cost_usd=_NOTHING)
+            on_counted(draft, Outcome(ident=ident, call=free, before=call, told="failed"))
+            draft.calls[ident] = replace(draft.calls[ident], outcome="void")
 
 
 def released(draft: Draft, step: StepState) -> StepState:

@@ -27,9 +27,8 @@ def on_call_reported(draft: Draft, report: CallReported) -> None:
     if draft.state.funds is not None:
         if known is not None and known.outcome == "void":
             call = replace(call, outcome=report.outcome)  # it was asked after all
-        outcome = funds_charges.Outcome(
-            ident=report.call_id, call=call, before=known, report=report
-        )
+        told = "unknown" if report.outcome == "void" else report.outcome
+        outcome = funds_charges.Outcome(ident=report.call_id, call=call, before=known, told=told)
         funds_charges.on_counted(draft, outcome)
         step = draft.steps.get(report.path)
     if step is not None and step.open == report.attempt and report.outcome in ("unknown", "void"):
@@ -92,9 +91,11 @@ def _lost(draft: Draft, step: StepState, *, report: CallReported) -> None:
 
 
 def on_attempt_reported(draft: Draft, report: AttemptReported) -> None:
-    """Close the attempt that is open; the report of any other changes nothing (R11)."""
+    """Close the attempt that is open; the report of any other changes no more than money (R11)."""
     step = draft.steps.get(report.path)
     if step is None or step.open != report.attempt:
+        if draft.state.funds is not None and report.outcome == "failed":
+            funds_charges.never_asked(draft, report.path, attempt=report.attempt)
         return
     overdue = step.overdue
     step = funds_charges.released(draft, step)
