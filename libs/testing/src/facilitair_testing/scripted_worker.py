@@ -160,11 +160,10 @@ class ScriptedWorker:
     def watch(self, task: Task, *, for_ms: int) -> None:
         """Tick every third of a lease."""
         pause_ms = max(self.run.lease_ms // 3, 1)
-        ident = self.call_id(task)
         for _ in range(for_ms // pause_ms):
             entry = LedgerTicked(incarnation=self.name)
             self.run.now_ms += pause_ms - 1
-            self._ledger(task, entry, kind="tick", nonce=self.name, ident=ident)
+            self._ledger(task, entry, kind="tick", nonce=self.name, ident=self.call_id(task))
 
     def renew(self, task: Task, nonce: str) -> None:
         """Show that the attempt is worked on."""
@@ -275,7 +274,8 @@ class ScriptedWorker:
 
     def _envelope(self, task: Task, data: Struct, *, name: str) -> Envelope:
         return caused_by(
-            task.envelope, id=derive(task.envelope.id, name), data=data, source="agent-worker",
+            task.envelope, id=derive(task.envelope.id, name, getattr(data, "outcome", "")),
+            data=data, source="agent-worker",
             time=timestamp(self.run.now_ms), subject=task.data.collaboration,
         )  # fmt: skip
 
