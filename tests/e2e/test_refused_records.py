@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.timeout(400),
 ]
 
-MEMBERS = ("orchestrator-0", "agent-worker-0", "gateway-0")
+MEMBERS = ("accounts-0", "orchestrator-0", "agent-worker-0", "gateway-0")
 AHEAD = "import time\n_now = time.time\ntime.time = lambda: _now() + 7200\n"
 TELLS_THE_TIME = {"message.timestamp.type": "CreateTime"}
 TAKES_NOTHING = {"max.message.bytes": "100"}

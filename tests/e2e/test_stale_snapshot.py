@@ -63,7 +63,7 @@ async def members(own_kafka: KafkaServer, tmp_path: Path) -> AsyncIterator[Servi
     with ServiceProcesses(home, bootstrap=own_kafka.address, variables=scanning) as started:
         await started.start_simulator()
         started.start("orchestrator-0", {"PYTHONPATH": str(tmp_path)})
-        names = ["orchestrator-1", "agent-worker-0", "gateway-0"]
+        names = ["accounts-0", "orchestrator-1", "agent-worker-0", "gateway-0"]
         for name in names:
             started.start(name)
         await started.ready("orchestrator-0", *names)
