@@ -9,7 +9,7 @@ from facilitair_native.kafka import KafkaServer
 from facilitair_testing.chaos.preparing import write_definitions
 from facilitair_testing.crash_cells import check, run_cell
 from facilitair_testing.crash_table import SERVICES, cells, twice
-from facilitair_testing.crash_victims import MemberVictim
+from facilitair_testing.crash_victims import BEHIND, MemberVictim
 from facilitair_testing.history import Violation
 from facilitair_testing.service_processes import ServiceProcesses, create_topics
 
@@ -30,11 +30,7 @@ async def crew(tmp_path_factory, victim_kafka: KafkaServer) -> AsyncIterator[Fle
     home = tmp_path_factory.mktemp("crash") / "home"
     write_definitions(home / "definitions")
     await create_topics(victim_kafka.address)
-    variables = {
-        "FACILITAIR_GATEWAY_DEFINITIONS": str(home / "definitions"),
-        # Snapshots and commits come behind, and a cell is short.
-        "FACILITAIR_ACCOUNTS_REDUCER__SNAPSHOT_INTERVAL_MS": "50",
-    }
+    variables = {"FACILITAIR_GATEWAY_DEFINITIONS": str(home / "definitions"), **BEHIND}
     members = ServiceProcesses(home, bootstrap=victim_kafka.address, variables=variables)
     with members:
         await members.start_simulator()

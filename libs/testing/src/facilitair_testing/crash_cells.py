@@ -153,13 +153,15 @@ async def _die_and_come_back(cell: Cell, victim: Victim, *, living: asyncio.Task
 async def _ask_and_watch(clients: Sequence[CrashClient]) -> None:
     """Each asks once the one before was accepted, so that not all are decided in one batch.
 
-    Before it watches it asks how its account stands, as who minds the money does.
+    Before it watches it asks how its account stands, as who minds the money does; an account hears
+    of the end behind it.
     """
     async with asyncio.TaskGroup() as watching:
         for client in clients:
             await client.submit()
             await client.stand()
             watching.create_task(client.watch())
+    await clients[0].settle()
 
 
 async def _caught_up(log: Log) -> None:

@@ -64,7 +64,7 @@ class CrashClient:
 
     async def stand(self) -> None:
         """Ask how the account stands until somebody says it. Raises ClientRefusedError."""
-        while not await self._told():  # noqa: ASYNC110 - as in ``submit``
+        while await self._account() is None:  # noqa: ASYNC110 - as in ``submit``
             await asyncio.sleep(_PAUSE_S)
 
     async def watch(self) -> str:
@@ -97,15 +97,21 @@ class CrashClient:
         self._refused("submit", operation, status=got.status, told=str(answer))
         return False
 
-    async def _told(self) -> bool:
+    async def settle(self) -> None:
+        """Wait until its account has closed everything. Raises ClientRefusedError."""
+        while await self._account() != 0:  # noqa: ASYNC110 - as in ``submit``
+            await asyncio.sleep(_PAUSE_S)
+
+    async def _account(self) -> int | None:
+        """How many collaborations the account holds open; None when nobody says."""
         try:
             async with self._session.get(f"{self._url()}/v1/budget", timeout=_REQUEST) as got:
-                told = await got.text()
+                answer = await got.json()
         except _LOST:
-            return False
+            return None
         if HTTPStatus.BAD_REQUEST <= got.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise ClientRefusedError(op="budget", status=got.status, told=told)
-        return got.status == HTTPStatus.OK
+            raise ClientRefusedError(op="budget", status=got.status, told=str(answer))
+        return int(answer["open_collaborations"]) if got.status == HTTPStatus.OK else None
 
     async def _watched(self) -> str | None:
         """One connection, from where the last one was; the terminal event if it was shown."""

@@ -20,6 +20,9 @@ from facilitair_testing.solo import SoloProcess
 
 _DIES_S: Final = 60.0
 
+BEHIND: Final = {"FACILITAIR_ACCOUNTS_REDUCER__SNAPSHOT_INTERVAL_MS": "50"}
+"""Snapshots and commits come behind the work, and a cell is short."""
+
 
 class Victim(Protocol):
     """One process that dies at a point, and the log that it leaves behind."""
@@ -90,7 +93,7 @@ class SoloVictim:
             home,
             ttft_ms=20,
             tokens_per_s=4000,
-            variables={"FACILITAIR_GATEWAY_DEFINITIONS": str(home / "definitions")},
+            variables={"FACILITAIR_GATEWAY_DEFINITIONS": str(home / "definitions"), **BEHIND},
             log=home / "solo.log",
         )
 

@@ -1,6 +1,6 @@
 """What the tenants of a load may spend: one has room, the others meet their limits on the way."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -37,6 +37,24 @@ BUDGETS: Final[Mapping[str, Mapping[str, Any]]] = {
         ],
     },
 }
+
+
+async def settled(url: Callable[[], str], *, admin_key: str) -> None:
+    """Wait until the accounts of a load have closed everything. Raises ConditionNotMetError."""
+    headers = {"authorization": f"Bearer {admin_key}"}
+    async with aiohttp.ClientSession(headers=headers) as http:
+        for tenant in BUDGETS:
+
+            async def closed(tenant: str = tenant) -> bool:
+                path = f"{url()}/v1/admin/tenants/{tenant}/budget"
+                try:
+                    async with http.get(path) as got:
+                        answer = await got.json()
+                except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+                    return False
+                return got.status == HTTPStatus.OK and answer["open_collaborations"] == 0
+
+            await eventually(closed, timeout_s=_SET_S, what=f"the account of {tenant} is closed")
 
 
 async def set_budgets(url: str, *, admin_key: str) -> None:

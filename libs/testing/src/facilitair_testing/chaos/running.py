@@ -18,7 +18,7 @@ from facilitair_events.registry import Registry
 from facilitair_messaging.errors import MessagingError
 from facilitair_native.errors import NativeError
 from facilitair_runtime.adapters.wall_clock import wall_clock_ms
-from facilitair_testing.chaos.budgets import set_budgets
+from facilitair_testing.chaos.budgets import set_budgets, settled
 from facilitair_testing.chaos.crowd import Crowd
 from facilitair_testing.chaos.faults import (
     Fault,
@@ -204,6 +204,7 @@ async def _heal(system: AnySystem, crowd: Crowd) -> list[str]:
         await crowd.ended(within_s=_HEAL_S)
         await crowd.asked_for_the_end(within_s=_HEAL_S)
         await system.rebuilt()
+        await settled(lambda: system.urls[0], admin_key=system.admin_key)
     except _NOT_WELL as error:
         trouble.append(f"{type(error).__name__}: {error}")
     return trouble

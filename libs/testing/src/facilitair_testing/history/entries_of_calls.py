@@ -194,12 +194,14 @@ def _reports(index: Index) -> dict[str, CallReported]:
 def _given_up(index: Index, key: str, *, call_id: str, entry: Entry) -> bool:
     """Whether a collaboration that ended could not wait for an answer any longer (R14).
 
-    It does not know whether anybody had claimed the call, so it charges what was set aside.
+    It does not know whether anybody had claimed the call, so it charges what was set aside; and
+    nothing, once a worker says that nobody had.
     """
     if isinstance(entry.data, CallReconciled):
         return True
     events = index.first.get(key, {}).values()
-    return entry.data.outcome == "unknown" and any(
+    guessed = entry.data.outcome == "unknown" or not entry.data.charged_usd
+    return guessed and any(
         isinstance(e.data, AttemptUnknown) and e.data.call_id == call_id for e in events
     )
 
