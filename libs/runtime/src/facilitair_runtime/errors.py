@@ -180,3 +180,10 @@ class CriticalServiceError(ServiceError):
             f"{service} failed {failures} times within {window_s:g} s, at last with "
             f"{type(error).__name__}: {error}"
         )
+
+
+class PollsTooRareError(ServiceError, ValueError):
+    """A reducer that polls so rarely would be taken for dead."""
+
+    def __init__(self, *, silent_s: float) -> None:
+        super().__init__(f"heartbeat_s must be below health.silent_s, which is {silent_s:g}")

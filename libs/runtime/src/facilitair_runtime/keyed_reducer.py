@@ -28,7 +28,7 @@ __all__ = ["KeyedReducer", "KeyedState", "Reducer"]
 
 
 class KeyedReducer(Generic[S]):
-    """Runs one ``Reducer`` as one member of its group. An instance is run once."""
+    """Runs one ``Reducer`` as one member of its group: an ``App``. An instance is run once."""
 
     def __init__(  # noqa: PLR0913 - what it runs on, and how
         self,
@@ -76,6 +76,11 @@ class KeyedReducer(Generic[S]):
             places=lambda: group_places(log.admin(), group=reducer.service, tps=self._partitions),
             writable=writable,
         )
+
+    @property
+    def metrics(self) -> Metrics:
+        """What it counts."""
+        return self._wiring.metrics
 
     def ready(self) -> bool:
         """Whether every partition it was given is loaded, and there is at least one."""

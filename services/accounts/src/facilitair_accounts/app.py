@@ -1,57 +1,23 @@
 """Composition of accounts: the only file that names concrete classes."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
-
-from prometheus_client import CollectorRegistry
 
 from facilitair_accounts.settings import AccountsSettings
 from facilitair_events.balances import AccountSnapshot, AccountState
 from facilitair_events.decision import Received
 from facilitair_events.keys import checked_name
-from facilitair_events.layout import topics_dir
-from facilitair_events.registry import Registry
 from facilitair_events.topics import ACCOUNT_EVENTS, ACCOUNT_REQUESTS, ACCOUNT_STATE
 from facilitair_messaging.ports import Log
 from facilitair_money.bounds import STATE_LIMIT_BYTES
 from facilitair_money.decide import KNOWN_LOGIC, decide, logic_of, size_of, timers
-from facilitair_observability.metrics import Metrics
 from facilitair_runtime.keyed_reducer import KeyedReducer, Reducer
-from facilitair_runtime.vitals import Vitals
+from facilitair_runtime.reducer_service import build_chassis
 
 SERVICE: Final = "accounts"
 
-
-class Accounts:
-    """The keyed reducer of accounts, as a service."""
-
-    def __init__(self, chassis: KeyedReducer[AccountState], *, metrics: Metrics) -> None:
-        self._chassis = chassis
-        self._metrics = metrics
-
-    @property
-    def metrics(self) -> Metrics:
-        """What it counts."""
-        return self._metrics
-
-    @property
-    def vitals(self) -> Vitals:
-        """Whether it lives and is ready, and if not, why."""
-        return self._chassis.vitals
-
-    def ready(self) -> bool:
-        """Whether the accounts of all its partitions are loaded."""
-        return self._chassis.ready()
-
-    def live(self) -> bool:
-        """Whether the requests are polled, and what waits in them is decided."""
-        return self._chassis.live()
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Decide until ``stop``; see ``KeyedReducer.run``."""
-        await self._chassis.run(stop)
+Accounts = KeyedReducer[AccountState]
 
 
 def account_key(received: Received) -> str:
@@ -94,15 +60,4 @@ def build_reducer() -> Reducer[AccountState]:
 @asynccontextmanager
 async def build_app(settings: AccountsSettings, log: Log) -> AsyncIterator[Accounts]:
     """Build accounts on a log. It holds nothing open until it runs."""
-    metrics = Metrics(CollectorRegistry())
-    chassis = KeyedReducer(
-        build_reducer(),
-        log=log,
-        registry=Registry.load(topics_dir()),
-        settings=settings.reducer,
-        metrics=metrics,
-        member=settings.member,
-        rejections=settings.rejections.limit(),
-        health=settings.health,
-    )
-    yield Accounts(chassis, metrics=metrics)
+    yield build_chassis(build_reducer(), settings, log=log)

@@ -1,17 +1,9 @@
 """Settings of accounts; nothing else here reads the environment."""
 
-from pydantic import Field, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings
+from pydantic import Field
 
-from facilitair_accounts.errors import PollsTooRareError
-from facilitair_runtime.settings import (
-    HealthGroup,
-    Home,
-    ProcessGroup,
-    ReducerGroup,
-    RejectionsGroup,
-    config,
-)
+from facilitair_runtime.reducer_service import ReducerSettings
+from facilitair_runtime.settings import ReducerGroup, config
 
 
 class AccountReducerGroup(ReducerGroup):
@@ -22,24 +14,10 @@ class AccountReducerGroup(ReducerGroup):
     )
 
 
-class AccountsSettings(BaseSettings):
+class AccountsSettings(ReducerSettings):
     """What one process of accounts is told. None of it changes what is decided."""
 
     model_config = config("accounts")
 
-    home: Home
-    process: ProcessGroup = ProcessGroup()
-    health: HealthGroup = HealthGroup()
     reducer: AccountReducerGroup = AccountReducerGroup()
-    rejections: RejectionsGroup = RejectionsGroup()
     member: str = Field("accounts-0", description="Static name in the consumer group.")
-
-    @field_validator("reducer")
-    @classmethod
-    def _polls_fit_the_liveness(
-        cls, reducer: AccountReducerGroup, info: ValidationInfo
-    ) -> AccountReducerGroup:
-        health = info.data.get("health")
-        if health is not None and reducer.heartbeat_s >= health.silent_s:
-            raise PollsTooRareError(silent_s=health.silent_s)
-        return reducer

@@ -13,10 +13,3 @@ class DefinitionArtifactError(OrchestratorError, PermanentError):
     def __init__(self, *, uri: str, reason: str) -> None:
         self.uri = uri
         super().__init__(f"artifact {uri} is no definition: {reason}")
-
-
-class PollsTooRareError(OrchestratorError, ValueError):
-    """A reducer that polls so rarely would be taken for dead."""
-
-    def __init__(self, *, silent_s: float) -> None:
-        super().__init__(f"heartbeat_s must be below health.silent_s, which is {silent_s:g}")
