@@ -103,6 +103,8 @@ async def run(world: World, case: Case, kind: str) -> Outcome:
     submitted = await world.submit(key)
     end = await world.end(ident)
     frames = await world.watch(ident)
+    # Nobody waits for some of them, as for what is told of a call that is over.
+    await eventually(lambda: ident in world.spoiled, timeout_s=PATIENCE_S, what="the record")
     return Outcome(ident, submitted, world.spoiled[ident], end, frames)
 
 
