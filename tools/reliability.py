@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from facilitair_events.layout import checkout_root
+from facilitair_testing.chaos.loads import LM
 from facilitair_testing.chaos.results import Result, table
 from facilitair_testing.chaos.shelf import Shelf
 from facilitair_testing.crash_table import Row, read_rows
@@ -16,6 +17,10 @@ CRASHES = "crash-table.json"
 NOT_RUN = "Not measured yet: `make chaos` writes it.\n"
 
 _CRASH_HEADINGS = ("service", "point", "reach", "log", "violations", "recovery")
+MONEY_HEADINGS = (
+    "seed", "system", "deaths in flight", "submitted", "completed", "failed", "cancelled",
+    "violations", "duration", "verdict",
+)  # fmt: skip
 
 
 def begin(name: str) -> str:
@@ -83,12 +88,37 @@ def chaos_table(results: Sequence[Result]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def money_table(results: Sequence[Result]) -> str:
+    """Every run under the load of money: who died, and how the collaborations ended."""
+    lines = [MONEY_HEADINGS, tuple("---" for _ in MONEY_HEADINGS)]
+    lines += [
+        (
+            str(one.seed),
+            one.system,
+            str(one.in_flight),
+            str(one.submitted),
+            *(str(one.ends.get(end, 0)) for end in ("completed", "failed", "cancelled")),
+            str(len(one.violations)),
+            f"{one.duration_s:.0f} s",
+            one.verdict,
+        )
+        for one in results
+    ]
+    commits = ", ".join(sorted({result.commit for result in results if result.commit}))
+    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"{text}\n\nMeasured at commit {commits or 'unknown'}.\n"
+
+
 def write(page: Path, *, results: Iterable[Result], rows: Sequence[Row]) -> None:
     """Put what there is into the page; a table without anything new stays as it is."""
     text = page.read_text(encoding="utf-8")
     ordered = sorted(results, key=lambda one: (one.system, one.load, one.seed))
-    if ordered:
-        text = with_block(text, "chaos", text=chaos_table(ordered))
+    faults = [one for one in ordered if one.load != LM.name]
+    money = [one for one in ordered if one.load == LM.name]
+    if faults:
+        text = with_block(text, "chaos", text=chaos_table(faults))
+    if money:
+        text = with_block(text, "money", text=money_table(money))
     if rows:
         text = with_block(text, "crash", text=crash_table(rows))
     page.write_text(text, encoding="utf-8")

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from facilitair_testing.chaos.faults import KINDS, Fault, Landed
 from facilitair_testing.chaos.injectors import INJECTORS
 from facilitair_testing.chaos.results import HEADINGS, Result
 from facilitair_testing.crash_table import Row
 from tools.reliability import (
+    MONEY_HEADINGS,
     NOT_RUN,
     PAGE,
     begin,
@@ -21,7 +23,7 @@ from tools.reliability import (
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / PAGE).read_text()
-EMPTY = "".join(f"{begin(name)}\n{NOT_RUN}\n{end(name)}" for name in ("crash", "chaos"))
+EMPTY = "".join(f"{begin(name)}\n{NOT_RUN}\n{end(name)}" for name in ("crash", "chaos", "money"))
 
 
 def result(seed):
@@ -41,7 +43,9 @@ def row(point, *, reached=True):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "columns"), [("crash", 6), ("chaos", len(HEADINGS))])
+@pytest.mark.parametrize(
+    ("name", "columns"), [("crash", 6), ("chaos", len(HEADINGS)), ("money", len(MONEY_HEADINGS))]
+)
 def test_the_tables_of_the_page_can_be_read(name, columns):
     text = block(TEXT, name)
     if text == NOT_RUN.strip():
@@ -77,6 +81,20 @@ def test_what_was_measured_is_written_and_the_rest_of_the_page_stays(tmp_path):
     assert "1 cells, 0 void, 0 violations." in text
     write(page, results=[result(2), result(1)], rows=[row("before_reply")])
     assert page.read_text() == text
+
+
+def test_what_money_was_put_through_has_a_table_of_its_own(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(EMPTY)
+    hurt = Landed(
+        fault=Fault(kind="kill", target="accounts", after_s=0), began_s=0, healed_s=1,
+        evidence="died", in_flight=3, hurt=2,
+    )  # fmt: skip
+    money = replace(result(1), load="LM", faults=(hurt,) * 110, ends={"completed": 9, "failed": 1})
+    write(page, results=[money], rows=[])
+    (line,) = cells_of(block(page.read_text(), "money").split("\n\n", 1)[0])
+    assert line[:7] == ["1", "kafka", "220", "200", "9", "1", "0"]
+    assert block(page.read_text(), "chaos") == NOT_RUN.strip()
 
 
 def test_a_table_without_anything_new_stays(tmp_path):
