@@ -72,8 +72,8 @@ test: ready ## Everything that can run here; with CI=true a skipped test is a fa
 	@$(BIN)/ruff format --check --quiet .
 	@said=$$(mktemp); $(BESIDE) types schemas-check > "$$said" 2>&1 & checking=$$!; failed=0; \
 	$(BIN)/pytest -m 'not chaos' --again $(WEIGH) -n $(TEST_PROCESSES) --dist loadfile || failed=1; \
-	wait "$$checking" || failed=1; \
-	cat "$$said"; rm -f "$$said"; \
+	wait "$$checking" || { failed=1; cat "$$said"; }; \
+	rm -f "$$said"; \
 	exit "$$failed"
 
 chaos: ready ## The crash table, then seeds of faults for hours (resumable): SEEDS=1-20
