@@ -70,6 +70,8 @@ def change_of(
         raise OptionError(option="--no-limit", reason=f"{_where(both[0])} is set as well")
     if unpriced not in {None, *_UNPRICED}:
         raise OptionError(option="--unpriced", reason="must be allow or refuse")
+    if timezone is not None and not timezone.strip():
+        raise OptionError(option="--timezone", reason="name a zone such as Europe/Berlin or UTC")
     change = Change(
         limits=wanted,
         removed=gone,
@@ -94,7 +96,7 @@ def changed(budget: Budget, change: Change) -> Budget:
     return msgspec.structs.replace(
         budget,
         limits=tuple(kept.values()),
-        timezone=change.timezone or budget.timezone,
+        timezone=budget.timezone if change.timezone is None else change.timezone,
         slots=msgspec.structs.replace(budget.slots, **change.slots),
         unpriced=change.unpriced or budget.unpriced,
     )

@@ -7,7 +7,7 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from facilitair_cli.wording import money
-from facilitair_client import Account, LimitStanding, Slots, UnknownCall
+from facilitair_client import Account, Limit, LimitStanding, Slots, UnknownCall
 
 _SHOWN_CALLS: Final = 10
 
@@ -27,14 +27,19 @@ def moment(at: datetime, timezone: str) -> str:
 
 def _account_lines(account: Account) -> Iterator[str]:
     budget = account.budget
-    running = f", {account.open_collaborations} collaborations hold money"
+    count = account.open_collaborations
+    running = f", {_collaborations(count)} not over" if count else ""
     yield (
         f"tenant {account.tenant}: {money(account.spent_usd)} spent in all,"
-        f" {money(account.reserved_usd)} reserved{running if account.open_collaborations else ''}"
+        f" {money(account.reserved_usd)} reserved{running}"
     )
+    for warning in account.warnings:
+        yield f"warning: {warning.message}"
     yield f"days and months of {budget.timezone}; calls without a price: {budget.unpriced}"
-    if not account.limits:
+    if not budget.limits:
         yield "no limits; set one: facilitair budget set --limit tenant/month=100"
+    for unused in _without_standing(account):
+        yield _unused_line(unused)
     for limit in account.limits:
         yield from _limit_lines(limit, budget.timezone)
     yield f"attempts at once: {', '.join(map(_slots, account.slots)) or 'nothing known'}"
@@ -53,8 +58,32 @@ def _limit_lines(limit: LimitStanding, timezone: str) -> Iterator[str]:
     )
 
 
+def _without_standing(account: Account) -> list[Limit]:
+    """Limits that nothing counts against now, such as that of each collaboration."""
+    return [
+        limit
+        for limit in account.budget.limits
+        if not any(
+            (one.kind, one.scope, one.window) == (limit.kind, limit.scope, limit.window)
+            and limit.name in {"*", one.name}
+            for one in account.limits
+        )
+    ]
+
+
+def _unused_line(limit: Limit) -> str:
+    subject = f"each {limit.scope}" if limit.name == "*" else f"{limit.scope} {limit.name}"
+    window = "in total" if limit.window == "total" else f"a {limit.window}"
+    kind = "limit  " if limit.kind == "hard" else "warning"
+    return f"  {kind} {subject} {money(limit.usd)} {window}"
+
+
+def _collaborations(count: int) -> str:
+    return f"{count} collaboration{'' if count == 1 else 's'}"
+
+
 def _slots(slots: Slots) -> str:
-    waiting = f" ({slots.waiting} collaborations wait)" if slots.waiting else ""
+    waiting = f" ({_collaborations(slots.waiting)} waiting)" if slots.waiting else ""
     return f"{slots.taken} of {slots.limit} {slots.priority}{waiting}"
 
 

@@ -31,17 +31,21 @@ async def change(
     wanted: Change, attached: Attachment, *, tenant: str | None, dry_run: bool, as_json: bool
 ) -> int:
     """Change the budget that there is; read and changed anew when it becomes another meanwhile."""
-    before, after = await ask(
+    account, after = await ask(
         attached, lambda client: _change(client, wanted, tenant=tenant, dry_run=dry_run)
     )
+    before = account.budget
     found = tuple(differences(before, after))
     document: dict[str, Any] = {
         "before": msgspec.to_builtins(before),
         "after": msgspec.to_builtins(after),
         "changed": msgspec.to_builtins(found),
         "dry_run": dry_run,
+        "warnings": msgspec.to_builtins(account.warnings),
     }
     tell(document, _lines(found), as_json=as_json)
+    for warning in () if as_json else account.warnings:
+        note(f"warning: {warning.message}")
     if dry_run and found:
         note("nothing is changed yet; leave out --dry-run to change it")
     return ExitCode.DONE
@@ -56,21 +60,21 @@ def tell(document: Any, lines: Sequence[str], *, as_json: bool) -> None:
 
 async def _change(
     client: Facilitair, wanted: Change, *, tenant: str | None, dry_run: bool
-) -> tuple[Budget, Budget]:
+) -> tuple[Account, Budget]:
     tries = 0
     while True:
         tries += 1
-        account: Account = await client.money.account(tenant)
+        account = await client.money.account(tenant)
         after = changed(account.budget, wanted)
         if dry_run or not tuple(differences(account.budget, after)):
-            return account.budget, after
+            return account, after
         try:
             await client.money.set_budget(after, etag=account.etag, tenant=tenant)
         except ApiError as error:
             if error.status != HTTPStatus.PRECONDITION_FAILED or tries == _MOST_TRIES:
                 raise
         else:
-            return account.budget, after
+            return account, after
 
 
 def _lines(found: Sequence[Difference]) -> list[str]:

@@ -64,6 +64,12 @@ def test_the_zone_and_calls_without_a_price() -> None:
     assert found.limits == BUDGET.limits
 
 
+@pytest.mark.parametrize("zone", ["", " "])
+def test_a_zone_without_a_name_is_no_wish_for_none(zone) -> None:
+    with pytest.raises(OptionError, match="name a zone"):
+        after(timezone=zone)
+
+
 def test_only_what_is_other_is_told() -> None:
     found = after(limits=["tenant/month=50", "agent:coder/day=6"], slots="batch=3")
     told = [(one.what, one.before, one.after) for one in differences(BUDGET, found)]

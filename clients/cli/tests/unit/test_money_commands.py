@@ -37,6 +37,7 @@ class Books:
         self.breaks_at = []
         self.rivals = []
         self.budget = BUDGET
+        self.warnings = []
         self.refused = []
         self.requests = []
 
@@ -65,7 +66,7 @@ class Handler(BaseHTTPRequestHandler):
         if url.path == "/v1/usage/entries":
             self.entries({name: values[0] for name, values in parse_qs(url.query).items()})
         else:
-            self.answer(account(books.budget), etag=books.etag)
+            self.answer(account(books.budget, warnings=books.warnings), etag=books.etag)
 
     def do_PUT(self):
         books, body = self.server.books, self.body()
@@ -76,7 +77,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(problem, status=412)
             return
         books.budget = body
-        self.answer(account(books.budget), etag=books.etag)
+        self.answer(account(books.budget, warnings=books.warnings), etag=books.etag)
 
     def do_POST(self):
         books, body = self.server.books, self.body()
@@ -176,6 +177,16 @@ def test_what_is_set_is_set_and_told_before_and_after(books, capsys):
     assert document["before"]["limits"] == []
     assert books.budget["limits"][0]["usd"] == "100"
     assert books.budget["slots"] == {"interactive": 32, "batch": 4}
+
+
+def test_whoever_sets_or_reads_a_budget_that_does_not_hold_is_told(books, capsys):
+    books.warnings = [{"code": "logic_without_money", "message": "no limit holds; do this"}]
+    assert run_command(["budget", "set", "--limit", "tenant/day=1"]) == ExitCode.DONE
+    assert "warning: no limit holds; do this" in capsys.readouterr().err
+    assert run_command(["budget", "set", "--limit", "tenant/day=2", "--json"]) == ExitCode.DONE
+    assert told(capsys)["warnings"] == books.warnings
+    assert run_command(["budget", "show"]) == ExitCode.DONE
+    assert "warning: no limit holds; do this" in capsys.readouterr().out
 
 
 def test_a_change_of_somebody_else_is_not_lost(books, capsys):

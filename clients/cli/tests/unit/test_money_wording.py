@@ -194,9 +194,23 @@ def test_an_account_in_lines() -> None:
     text = "\n".join(account_lines(account))
     assert "tenant $100.00 a month: $1.00 spent, $0.00 reserved, $99.00 left" in text
     assert "turns 2026-12-01 01:00 CET" in text
-    assert "8 of 8 batch (2 collaborations wait)" in text
+    assert "8 of 8 batch (2 collaborations waiting)" in text
     assert "call-1  2026-12-01 01:00 CET  coder  openai/gpt  $0.03" in text
     assert "facilitair budget reconcile" in text
+
+
+def test_limits_that_nothing_counts_against_are_told_too() -> None:
+    each = Limit(scope="collaboration", window="total", usd=Decimal(2))
+    coder = Limit(scope="agent", name="coder", window="day", usd=Decimal(3), kind="warning")
+    account = Account(
+        tenant="acme", budget=Budget(limits=(each, coder)), spent_usd=Decimal(0),
+        reserved_usd=Decimal(0), open_collaborations=1,
+    )  # fmt: skip
+    text = "\n".join(account_lines(account))
+    assert "$0.00 reserved, 1 collaboration not over" in text
+    assert "limit   each collaboration $2.00 in total" in text
+    assert "warning agent coder $3.00 a day" in text
+    assert "no limits" not in text
 
 
 def usage(**more) -> UsageRow:

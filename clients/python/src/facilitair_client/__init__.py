@@ -24,6 +24,7 @@ from facilitair_client.events import Event
 from facilitair_client.money import (
     Account,
     Budget,
+    BudgetWarning,
     Limit,
     LimitStanding,
     Money,
@@ -58,6 +59,7 @@ __all__ = [
     "Agent",
     "ApiError",
     "Budget",
+    "BudgetWarning",
     "Call",
     "Charged",
     "ClientError",

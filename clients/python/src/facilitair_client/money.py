@@ -77,10 +77,18 @@ class UnknownCall(Struct, frozen=True, kw_only=True):
     provider: str | None = None
 
 
+class BudgetWarning(Struct, frozen=True, kw_only=True):
+    """Why no budget holds, and what to do about it."""
+
+    code: str
+    message: str
+
+
 class Account(Struct, frozen=True, kw_only=True):
     """A tenant's budget and how its account stands.
 
     ``unknown`` are the oldest of ``unknown_calls``.
+    ``warnings`` say why no limit holds; there are none where money is reserved.
     ``etag`` names the budget, for ``Money.set_budget``.
     """
 
@@ -93,6 +101,7 @@ class Account(Struct, frozen=True, kw_only=True):
     slots: tuple[Slots, ...] = ()
     unknown_calls: int = 0
     unknown: tuple[UnknownCall, ...] = ()
+    warnings: tuple[BudgetWarning, ...] = ()
     updated_at: datetime | None = None
     etag: str = ""
 

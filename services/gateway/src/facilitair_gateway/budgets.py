@@ -1,10 +1,13 @@
 """A tenant's budget between HTTP and the records: read, checked, shown. Pure."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from facilitair_events.accounts import AccountView
 from facilitair_events.budgets import Budget, Limit, SlotLimits
+from facilitair_events.requests import Fault
 from facilitair_gateway.views import plain
+from facilitair_workflows.reducing.draft import FUNDS_SINCE
 
 
 def budget_of(body: dict[str, Any]) -> Budget:
@@ -24,8 +27,11 @@ def budget_body(budget: Budget) -> dict[str, Any]:
     return shown
 
 
-def account_body(view: AccountView) -> dict[str, Any]:
-    """The body of ``GET /v1/budget``: the budget, and how the account stands with it."""
+def account_body(view: AccountView, *, warnings: Sequence[Fault]) -> dict[str, Any]:
+    """The body of ``GET /v1/budget``: the budget, and how the account stands with it.
+
+    ``warnings`` say why it does not hold, see ``unkept``.
+    """
     return {
         "tenant": view.tenant,
         "currency": "USD",
@@ -41,5 +47,24 @@ def account_body(view: AccountView) -> dict[str, Any]:
         "slots": plain(view.slots),
         "unknown_calls": view.unknown_calls,
         "unknown": plain(view.unknown),
+        "warnings": [{"code": fault.code, "message": fault.message} for fault in warnings],
         "updated_at": plain(view.updated_at),
     }
+
+
+def unkept(*, logic: int, policy: Mapping[str, str]) -> list[Fault]:
+    """Why no budget holds for new collaborations, and what to do; empty where money is reserved."""
+    found = []
+    if logic < FUNDS_SINCE:
+        message = (
+            f"nothing is reserved and no limit holds, because logic {logic} is active; once every"
+            f" orchestrator knows logic {FUNDS_SINCE}: facilitair logic activate {FUNDS_SINCE}"
+        )
+        found.append(Fault(code="logic_without_money", message=message))
+    if policy.get("reserve") != "required":
+        message = (
+            "nothing is reserved and no limit holds, because the gateway was told so; start it with"
+            " FACILITAIR_GATEWAY_POLICY__RESERVE=required"
+        )
+        found.append(Fault(code="reserve_off", message=message))
+    return found

@@ -12,6 +12,7 @@ from facilitair_events.definitions import Definition
 from facilitair_events.replies import RequestAnswered
 from facilitair_events.requests import CollaborationRequested, Fault
 from facilitair_events.text import INLINE_LIMIT_BYTES
+from facilitair_gateway.budgets import unkept
 from facilitair_gateway.errors import ConflictError, RequestFaultsError
 from facilitair_gateway.principal import Principal
 from facilitair_runtime.artifacts import ArtifactStore, store_text
@@ -95,6 +96,14 @@ async def requested(
         budget_usd=submission.budget_usd,
         policy=dict(policy),
     )
+
+
+def check_kept(*, logic: int, policy: Mapping[str, str]) -> None:
+    """Raises ConflictError where a budget would be taken and not kept."""
+    for why in unkept(logic=logic, policy=policy):
+        raise ConflictError(
+            code=why.code, message=f"the budget of this request would not hold: {why.message}"
+        )
 
 
 def check_answer(answer: RequestAnswered) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from facilitair_events.topics import CATALOG
 from facilitair_gateway import app
+from facilitair_gateway.settings import PolicyGroup
 from facilitair_messaging.adapters.embedded.appends import EmbeddedProducer
 
 PATH = "/v1/admin/logic"
@@ -30,7 +31,7 @@ async def older(start, tmp_path, monkeypatch) -> None:
 @pytest.fixture
 async def upgraded(older, newer, start, tmp_path):
     async with (
-        start(tmp_path, request_timeout_s=2.5) as gateway,
+        start(tmp_path, request_timeout_s=2.5, policy=PolicyGroup(reserve="required")) as gateway,
         httpx.AsyncClient(base_url=gateway.url, timeout=60) as client,
     ):
         yield client
@@ -114,3 +115,30 @@ async def test_a_version_that_the_log_does_not_confirm_is_not_told_as_active(
     answer = await upgraded.put(PATH, json={"version": 2})
     assert answer.status_code == 503
     assert (await upgraded.get(PATH)).json()["active"] == 1
+
+
+async def test_whoever_sets_a_budget_that_an_old_logic_does_not_keep_is_told(
+    upgraded, accountant
+) -> None:
+    wanted = {"limits": [{"scope": "tenant", "window": "day", "usd": 1}]}
+    for answer in (
+        await upgraded.put("/v1/budget", json=wanted),
+        await upgraded.get("/v1/budget"),
+    ):
+        assert answer.status_code == 200, answer.text
+        (warning,) = answer.json()["warnings"]
+        assert warning["code"] == "logic_without_money"
+        assert warning["message"].endswith(": facilitair logic activate 3")
+    await upgraded.put(PATH, json={"version": 3})
+    assert (await upgraded.get("/v1/budget")).json()["warnings"] == []
+
+
+async def test_a_request_is_refused_whose_budget_an_old_logic_would_not_keep(
+    upgraded, accountant
+) -> None:
+    wanted = {"task": "Do it.", "budget": 1}
+    refused = await upgraded.post("/v1/collaborations", json=wanted)
+    assert (refused.status_code, refused.json()["code"]) == (409, "logic_without_money")
+    await upgraded.put(PATH, json={"version": 3})
+    taken = await upgraded.post("/v1/collaborations", json=wanted)
+    assert taken.status_code == 202, taken.text

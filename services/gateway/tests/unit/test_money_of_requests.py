@@ -42,6 +42,13 @@ async def test_without_accounts_the_policy_is_off(submit, stage) -> None:
     assert request.budget_usd is None
 
 
+async def test_a_budget_is_refused_where_nothing_is_reserved(http, stage) -> None:
+    answer = await http.post(PATH, json={"task": "t", "budget": 1})
+    assert (answer.status_code, answer.json()["code"]) == (409, "reserve_off")
+    assert "FACILITAIR_GATEWAY_POLICY__RESERVE=required" in answer.json()["detail"]
+    assert await stage.inbox() == []
+
+
 @pytest.mark.parametrize(
     "wrong",
     [0, "0.00", -1, "-1", "1e3", "NaN", "", "1,5", True, [], 1e300, 0.12345678901234567, "1_0"],

@@ -15,7 +15,7 @@ from facilitair_events.ids import derive
 from facilitair_events.keys import NAME
 from facilitair_events.requests import Fault
 from facilitair_gateway.accounts import budget_tag
-from facilitair_gateway.budgets import account_body, budget_body, budget_of
+from facilitair_gateway.budgets import account_body, budget_body, budget_of, unkept
 from facilitair_gateway.calendar import placed
 from facilitair_gateway.errors import BudgetChangedError, RequestFaultsError, UnknownTenantError
 from facilitair_gateway.principal import Principal
@@ -48,9 +48,10 @@ Tenant = Annotated[str, Depends(tenant_named)]
 async def budget(*, caller: Caller, gateway: Gateway) -> Response:
     """The tenant's budget, what is spent and reserved of it, and the calls to reconcile.
 
-    `ETag` names the budget for the `If-Match` of a `PUT`.
+    `ETag` names the budget for the `If-Match` of a `PUT`. `warnings` say why no limit holds, where
+    money is not reserved.
     """
-    return _shown(await gateway.accounts.view(caller.tenant, by=caller))
+    return _shown(await gateway.accounts.view(caller.tenant, by=caller), gateway)
 
 
 @router.put("/budget", openapi_extra=body_of(NewBudget))
@@ -86,7 +87,7 @@ async def reconcile(
 @router.get("/admin/tenants/{tenant}/budget")
 async def budget_of_tenant(*, caller: Administrator, gateway: Gateway, tenant: Tenant) -> Response:
     """The budget of any tenant, as `GET /v1/budget` shows it."""
-    return _shown(await gateway.accounts.view(tenant, by=caller))
+    return _shown(await gateway.accounts.view(tenant, by=caller), gateway)
 
 
 @router.put("/admin/tenants/{tenant}/budget", openapi_extra=body_of(NewBudget))
@@ -149,14 +150,14 @@ async def _set(
         view = await gateway.accounts.view(tenant, by=by)
         if if_match not in {budget_tag(view.budget), "*"}:
             if budget_body(view.budget) == budget_body(wanted):
-                return _shown(view)  # sent again, after an answer that was lost
+                return _shown(view, gateway)  # sent again, after an answer that was lost
             raise BudgetChangedError
         replaces = None if if_match == "*" else view.budget
     view = await gateway.accounts.set_budget(
         tenant, wanted, replaces=replaces, client_id=client_id, by=by
     )
     log.info("budget set", tenant=tenant, limits=len(wanted.limits), actor=by.actor)
-    return _shown(view)
+    return _shown(view, gateway)
 
 
 async def _reconcile(
@@ -175,7 +176,7 @@ async def _reconcile(
         by=by,
     )
     log.info("calls reconciled", tenant=tenant, calls=len(body.corrections), actor=by.actor)
-    return json_response({"settled": len(body.corrections)} | account_body(view))
+    return json_response({"settled": len(body.corrections)} | _body(view, gateway))
 
 
 def _repeated(corrections: list[Correction]) -> list[Fault]:
@@ -190,6 +191,10 @@ def _repeated(corrections: list[Correction]) -> list[Fault]:
     return faults
 
 
-def _shown(view: AccountView) -> Response:
-    body: dict[str, Any] = account_body(view)
-    return json_response(body, headers={"etag": budget_tag(view.budget)})
+def _shown(view: AccountView, gateway: Parts) -> Response:
+    return json_response(_body(view, gateway), headers={"etag": budget_tag(view.budget)})
+
+
+def _body(view: AccountView, gateway: Parts) -> dict[str, Any]:
+    warnings = unkept(logic=gateway.logic.active(), policy=gateway.policy)
+    return account_body(view, warnings=warnings)

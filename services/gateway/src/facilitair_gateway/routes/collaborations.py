@@ -23,7 +23,13 @@ from facilitair_gateway.routes.checks import (
 from facilitair_gateway.routes.documents import CURSOR, LIMIT, body_of
 from facilitair_gateway.routes.paging import read_limit
 from facilitair_gateway.steering import cancel, resume
-from facilitair_gateway.submission import Submission, body_digest, check_answer, requested
+from facilitair_gateway.submission import (
+    Submission,
+    body_digest,
+    check_answer,
+    check_kept,
+    requested,
+)
 from facilitair_gateway.views import collaboration_body, stream_path
 
 log = structlog.get_logger(__name__)
@@ -47,6 +53,9 @@ async def submit(
     body, definition = checked_submit(
         content, idempotency_key, gateway=gateway, tenant=caller.tenant
     )
+    logic = logic_of(gateway.catalog)
+    if body.budget is not None:
+        check_kept(logic=logic, policy=gateway.policy)
     submission = Submission(
         collaboration=submit_id(caller.tenant, idempotency_key, fresh=fresh_id()),
         task=body.task,
@@ -60,7 +69,7 @@ async def submit(
         submission,
         principal=caller,
         definition=definition,
-        logic=logic_of(gateway.catalog),
+        logic=logic,
         stream_start=await gateway.viewing.stream_end(caller, submission.collaboration),
         artifacts=gateway.artifacts,
         policy=gateway.policy,
