@@ -52,7 +52,7 @@ LM: Final = Load(
     concurrent=20,
     provider_faults=0.25,
     kills=220,
-    pace=Pace(ttft_ms=100, tokens_per_s=2000),
+    pace=Pace(ttft_ms=100, tokens_per_s=600),
 )
 """Of money: deaths only, many of them, and a provider that is not well either."""
 
