@@ -101,7 +101,7 @@ def set_budget(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
 
 @app.command()
-def reconcile(  # noqa: PLR0917 - one parameter for each option
+def reconcile(  # noqa: PLR0913, PLR0917 - one parameter for each option
     export: Annotated[
         Path | None,
         typer.Option("--export", metavar="FILE", help="A usage or cost export of a provider."),
@@ -121,6 +121,9 @@ def reconcile(  # noqa: PLR0917 - one parameter for each option
     *,
     apply: Annotated[
         bool, typer.Option("--apply", help="Settle; without it, it is only shown.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --call: also for more than it is charged.")
     ] = False,
     tenant: TenantOption = None,
     as_json: JsonOption = False,
@@ -145,7 +148,8 @@ def reconcile(  # noqa: PLR0917 - one parameter for each option
             with_gateway(
                 lambda a: reconciling.by_hand(
                     call, amount, a,
-                    reason=str(reason), apply=apply, tenant=tenant, as_json=as_json,
+                    reason=str(reason), apply=apply, force=force, tenant=tenant,
+                    as_json=as_json,
                 )
             )
         )  # fmt: skip

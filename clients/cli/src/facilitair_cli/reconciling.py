@@ -20,7 +20,7 @@ from facilitair_cli.exits import ExitCode
 from facilitair_cli.screens import note
 from facilitair_cli.talking import ask
 from facilitair_cli.wording import money
-from facilitair_client import ApiError, Facilitair
+from facilitair_client import ApiError, Facilitair, UnknownCall
 from facilitair_events.definitions import Prices
 from facilitair_events.requests import Usage
 from facilitair_llm.pricing import cost_usd
@@ -51,12 +51,22 @@ async def by_hand(  # noqa: PLR0917 - which call, what it did cost, where
     *,
     reason: str,
     apply: bool,
+    force: bool,
     tenant: str | None,
     as_json: bool,
 ) -> int:
-    """Settle one call. Raises RefusedError for one that is not listed as unknown."""
-    document: dict[str, Any] = {"settled": [{"call_id": call, "cost_usd": f"{cost:f}"}]}
-    document |= {"left": [], "applied": apply}
+    """Settle one call; ``force`` lets it cost more than it is charged, which is never undone.
+
+    Raises NotFoundError or RefusedError for one that is not listed as unknown, and OptionError.
+    """
+    listed = await _listed(call, attached, tenant=tenant)
+    if listed is not None and cost > listed.charged_usd and not force:
+        reason = (
+            f"{money(cost)} is more than the {money(listed.charged_usd)} that the call is charged,"
+            " the most that it may have cost; a settled call is never settled again, so say --force"
+            " if it is right"
+        )
+        raise OptionError(option="--cost", reason=reason)
     if apply:
         key = secrets.token_hex(16)
         await ask(
@@ -65,10 +75,37 @@ async def by_hand(  # noqa: PLR0917 - which call, what it did cost, where
                 {call: cost}, reason=reason, tenant=tenant, idempotency_key=key
             ),
         )
+    was = None if listed is None else listed.charged_usd
+    document: dict[str, Any] = {
+        "settled": [
+            {
+                "call_id": call,
+                "cost_usd": f"{cost:f}",
+                "charged_usd": None if was is None else f"{was:f}",
+            }
+        ],
+        "left": [],
+        "applied": apply,
+    }
     told = "settled" if apply else "would be settled"
-    tell(document, [f"{call} {told} at {money(cost)}"], as_json=as_json)
+    instead = "" if was is None else f" instead of {money(was)}"
+    tell(document, [f"{call} {told} at {money(cost)}{instead}"], as_json=as_json)
     _remind(apply=apply, anything=True)
     return ExitCode.DONE
+
+
+async def _listed(call: str, attached: Attachment, *, tenant: str | None) -> UnknownCall | None:
+    """An unknown call; None where it may be one of those that are too many to be listed."""
+    account = await ask(attached, lambda client: client.money.account(tenant))
+    for one in account.unknown:
+        if one.call_id == call:
+            return one
+    if account.unknown_calls > len(account.unknown):
+        return None
+    raise NotFoundError(
+        what=f"no call {call} is listed as unknown; it may have been reconciled before, or its"
+        " result may have come after all: facilitair budget show"
+    )
 
 
 async def from_export(

@@ -38,8 +38,17 @@ class Books:
         self.rivals = []
         self.budget = BUDGET
         self.warnings = []
+        self.unknown = [self.unsettled("call-1")]
+        self.more_unknown = 0
         self.refused = []
         self.requests = []
+
+    @staticmethod
+    def unsettled(call):
+        return {
+            "call_id": call, "collaboration": ID, "agent": "coder", "charged_usd": "0.05",
+            "at": "2026-11-02T12:00:00Z",
+        }  # fmt: skip
 
     @staticmethod
     def row(number, **more):
@@ -49,6 +58,12 @@ class Books:
             "provider": "openrouter", "model": "openai/gpt", "outcome": "unknown",
         }  # fmt: skip
         return fields | more
+
+    def account(self):
+        return account(
+            self.budget, warnings=self.warnings, unknown=self.unknown,
+            unknown_calls=self.more_unknown + len(self.unknown),
+        )  # fmt: skip
 
     @property
     def etag(self):
@@ -66,7 +81,7 @@ class Handler(BaseHTTPRequestHandler):
         if url.path == "/v1/usage/entries":
             self.entries({name: values[0] for name, values in parse_qs(url.query).items()})
         else:
-            self.answer(account(books.budget, warnings=books.warnings), etag=books.etag)
+            self.answer(books.account(), etag=books.etag)
 
     def do_PUT(self):
         books, body = self.server.books, self.body()
@@ -77,7 +92,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(problem, status=412)
             return
         books.budget = body
-        self.answer(account(books.budget, warnings=books.warnings), etag=books.etag)
+        self.answer(books.account(), etag=books.etag)
 
     def do_POST(self):
         books, body = self.server.books, self.body()
@@ -293,17 +308,40 @@ def test_what_does_not_fit_is_told_and_not_settled(books, capsys, tmp_path):
     assert [body for _, body in books.requests if body] == []
 
 
+def by_hand(call="call-1", cost="0"):
+    return ["budget", "reconcile", "--call", call, "--cost", cost, "--reason", "not billed"]
+
+
+def settled(books):
+    return [(path, body) for path, body in books.requests if body is not None]
+
+
 def test_one_call_is_settled_by_hand(books, capsys):
-    command = ["budget", "reconcile", "--call", "call-1", "--cost", "0", "--reason", "not billed"]
-    assert run_command(command) == ExitCode.DONE
-    assert "would be settled at $0.00" in capsys.readouterr().out
-    assert books.requests == []
-    assert run_command([*command, "--apply", "--tenant", "acme"]) == ExitCode.DONE
-    ((path, sent),) = books.requests
+    assert run_command(by_hand()) == ExitCode.DONE
+    assert "would be settled at $0.00 instead of $0.05" in capsys.readouterr().out
+    assert settled(books) == []
+    assert run_command([*by_hand(), "--apply", "--tenant", "acme"]) == ExitCode.DONE
+    ((path, sent),) = settled(books)
     assert path == "/v1/admin/tenants/acme/reconciliations"
     assert (sent["reason"], sent["source"]) == ("not billed", "hand")
     books.refused = ["no such call"]
-    assert run_command([*command, "--apply"]) == ExitCode.REFUSED
+    assert run_command([*by_hand(), "--apply"]) == ExitCode.REFUSED
+
+
+def test_a_call_that_is_not_unknown_is_told_before_it_is_settled(books, capsys):
+    assert run_command(by_hand("call-2")) == ExitCode.FAILED
+    assert "no call call-2 is listed as unknown" in capsys.readouterr().err
+    books.more_unknown = 1  # and not listed
+    assert run_command(by_hand("call-2")) == ExitCode.DONE
+    assert settled(books) == []
+
+
+def test_more_than_is_charged_is_settled_only_by_force(books, capsys):
+    assert run_command([*by_hand(cost="0.06"), "--apply"]) == ExitCode.USAGE
+    assert "more than the $0.05 that the call is charged" in capsys.readouterr().err
+    assert settled(books) == []
+    assert run_command([*by_hand(cost="0.06"), "--apply", "--force"]) == ExitCode.DONE
+    assert len(settled(books)) == 1
 
 
 @pytest.mark.parametrize(
