@@ -122,6 +122,19 @@ def test_all_faults_are_told_at_once_with_their_lines() -> None:
     assert "'noon'" in str(caught.value)
 
 
+def test_a_row_of_another_length_hides_no_other_fault() -> None:
+    heading, *rows = OPENROUTER_CSV.splitlines()
+    lines = [heading, "gen-0,2026-11-02", rows[0].replace("0.0012", "cheap"), f"{rows[1]},more"]
+    with pytest.raises(BillError) as caught:
+        read("\n".join(lines))
+    told = [(fault.line, fault.message) for fault in caught.value.faults]
+    assert [line for line, _ in told] == [2, 3, 4]
+    assert [told[0][1], told[2][1]] == [
+        "it has 2 fields, the heading has 7",
+        "it has 8 fields, the heading has 7",
+    ]
+
+
 def test_a_fault_of_json_says_which_row_it_is() -> None:
     good = {"amount": {"value": 1, "currency": "usd"}, "line_item": None}
     bad = {"amount": {"value": -1, "currency": "usd"}, "line_item": None}

@@ -32,7 +32,11 @@ def _shape(rows: list[Row], *, file: str) -> Shape:
     filled = [row for row in rows if row.fields.get("empty") != "true"] or rows
     if not filled:
         raise BillError(file=file, faults=[BillFault(line=1, message="it has no rows")])
-    first = filled[0]
+    first = next((row for row in filled if not row.ragged), filled[0])
+    if first.ragged:
+        raise BillError(
+            file=file, faults=[BillFault(line=row.line, message=row.ragged) for row in filled]
+        )
     for shape in SHAPES:
         if shape.fits(first.fields):
             return shape

@@ -33,10 +33,14 @@ class UnreadableError(Exception):
 
 
 class Row(Struct, frozen=True):
-    """One row of an export, by the names of its fields in lower case."""
+    """One row of an export, by the names of its fields in lower case.
+
+    ``ragged`` says that it has more or fewer cells than the heading, so that no field is sure.
+    """
 
     line: int
     fields: dict[str, Any]
+    ragged: str = ""
 
     def has(self, name: str) -> bool:
         """Whether there is something in a field."""
@@ -112,10 +116,12 @@ def _csv_rows(text: str) -> Iterator[Row]:
             raise UnreadableError(line=1, reason="it is neither CSV with a heading nor JSON")
         for cells in reader:
             if any(cell.strip() for cell in cells):
-                if len(cells) != len(names):
-                    reason = f"it has {len(cells)} fields, the heading has {len(names)}"
-                    raise UnreadableError(line=reader.line_num, reason=reason)
-                yield Row(reader.line_num, dict(zip(names, cells, strict=True)))
+                wrong = f"it has {len(cells)} fields, the heading has {len(names)}"
+                yield Row(
+                    reader.line_num,
+                    dict(zip(names, cells, strict=False)),
+                    "" if len(cells) == len(names) else wrong,
+                )
     except csv.Error as error:
         raise UnreadableError(line=reader.line_num, reason=f"it is no CSV: {error}") from error
 

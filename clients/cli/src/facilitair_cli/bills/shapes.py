@@ -46,6 +46,9 @@ def read_rows(rows: list[Row], shape: Shape) -> tuple[Bill, list[BillFault]]:
     faults: list[BillFault] = []
     lines = Counter(row.line for row in rows)
     for number, row in enumerate(rows, 1):
+        if row.ragged:
+            faults.append(BillFault(line=row.line, message=row.ragged))
+            continue
         try:
             found = None if row.fields.get("empty") == "true" else shape.read(row)
         except FieldError as error:
