@@ -1,5 +1,6 @@
 """Time zones of budgets: looked up here once, so that no reducer needs a calendar (R6)."""
 
+import re
 from typing import Final
 
 import msgspec
@@ -16,13 +17,15 @@ _BACK_MS: Final = 62 * 86_400_000
 
 _YEARS: Final = 10
 
+_PLACE: Final = re.compile(r"\[([0-9]+)\]")
+
 
 def placed(budget: Budget, *, now_ms: int) -> Budget:
     """A budget with its time zone resolved for the years to come.
 
     Raises RequestFaultsError with everything that is wrong about it.
     """
-    faults = list(faults_of(budget))
+    faults = [_as_in_bodies(fault) for fault in faults_of(budget)]
     offsets: tuple[ZoneOffset, ...] = ()
     try:
         since_ms = max(0, now_ms - _BACK_MS)
@@ -32,3 +35,9 @@ def placed(budget: Budget, *, now_ms: int) -> Budget:
     if faults:
         raise RequestFaultsError(faults=tuple(faults))
     return msgspec.structs.replace(budget, offsets=offsets)
+
+
+def _as_in_bodies(fault: Fault) -> Fault:
+    """The field as faults of a body's form name it: ``limits.0.name``, not ``limits[0].name``."""
+    field = None if fault.field is None else _PLACE.sub(r".\1", fault.field)
+    return msgspec.structs.replace(fault, field=field)

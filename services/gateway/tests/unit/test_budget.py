@@ -115,6 +115,9 @@ async def test_what_only_accounts_knows_to_be_wrong_is_told_too(http, accountant
     assert "Mars/Olympus" in told
     assert "collaboration has no day" in told
     assert "keep one" in told
+    assert {fault["field"] for fault in answer.json()["errors"]} == {
+        "limits.0", "limits.1", "limits.2.window", "timezone",
+    }  # fmt: skip
     assert (await http.get("/v1/budget")).json()["budget"]["limits"] == []
 
 
