@@ -89,9 +89,11 @@ def _slots(slots: Slots) -> str:
 
 def _unknown_lines(account: Account) -> Iterator[str]:
     charged = sum((call.charged_usd for call in account.unknown), Decimal(0))
-    of = f" (the oldest {len(account.unknown)}: {money(charged)})"
+    count, shown = account.unknown_calls, len(account.unknown)
+    of = f" (the oldest {shown}: {money(charged)})" if shown < count else f", {money(charged)}"
+    calls = "1 call" if count == 1 else f"{count} calls"
     yield (
-        f"{account.unknown_calls} calls with unknown outcome are charged at their reservation{of};"
+        f"charged at the reservation, for nobody knows the outcome: {calls}{of};"
         " settle them: facilitair budget reconcile --help"
     )
     for call in account.unknown[:_SHOWN_CALLS]:

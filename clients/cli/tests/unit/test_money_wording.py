@@ -196,6 +196,7 @@ def test_an_account_in_lines() -> None:
     assert "turns 2026-12-01 01:00 CET" in text
     assert "8 of 8 batch (2 collaborations waiting)" in text
     assert "call-1  2026-12-01 01:00 CET  coder  openai/gpt  $0.03" in text
+    assert "nobody knows the outcome: 1 call, $0.03; settle them" in text
     assert "facilitair budget reconcile" in text
 
 
