@@ -110,8 +110,8 @@ def _advice(refusal: Refusal) -> str:
     if refusal.scope == "collaboration":
         return (
             "give it more (--budget of facilitair run, or of facilitair resume when it is paused;"
-            " the tenant's limit is facilitair budget set --limit collaboration/total=USD), or"
-            " choose a cheaper model"
+            " the workflow's own is in its file, and the tenant's limit is facilitair budget set"
+            " --limit collaboration/total=USD), or choose a cheaper model"
         )
     named = refusal.scope != "tenant" and refusal.name and refusal.name != "*"
     of = f":{refusal.name}" if named else ""

@@ -71,6 +71,7 @@ def test_a_model_without_a_price_has_another_remedy() -> None:
     ("scope", "advice"),
     [
         ("collaboration", "--budget of facilitair run"),
+        ("collaboration", "the workflow's own is in its file"),
         (None, "the budget of the step in its workflow"),
         ("tenant", "--limit tenant/total=USD), or use"),
     ],
