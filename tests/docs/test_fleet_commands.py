@@ -9,7 +9,15 @@ from facilitair_testing.fleet import require_kafka
 from tools.markdown import blocks, commands, section
 
 STAYS = "make fleet "
-MEMBERS = {"orchestrator-0", "agent-worker-0", "agent-worker-1", "gateway-0", "kafka", "simulator"}
+MEMBERS = {
+    "accounts-0",
+    "orchestrator-0",
+    "agent-worker-0",
+    "agent-worker-1",
+    "gateway-0",
+    "kafka",
+    "simulator",
+}
 QUICK = {"FACILITAIR_GATEWAY_PORT": "0", "FACILITAIR_SIMULATOR_PORT": "0"}
 HEADINGS = ["process", "state", "pid", "restarts", "lag", "MiB", "where"]
 _ROW = re.compile(
