@@ -133,7 +133,7 @@ class KafkaServer:
             self._process = None
 
     def pause(self) -> None:
-        self._running().signal_group(signal.SIGSTOP)
+        self._running().freeze()
 
     def resume(self) -> None:
         self._running().signal_group(signal.SIGCONT)

@@ -68,6 +68,12 @@ class ServerProcess:
         except ProcessLookupError:
             return
 
+    def freeze(self) -> None:
+        """SIGSTOP the group, and return once no thread of the process moves; or it has ended."""
+        self.signal_group(signal.SIGSTOP)
+        if self._process.poll() is None:
+            os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
     def end(self, *, timeout_s: float) -> None:
         """SIGTERM, wait, SIGKILL at the deadline; a frozen process is woken for it."""
         if self._process.poll() is None:

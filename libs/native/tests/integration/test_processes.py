@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -80,9 +81,29 @@ async def test_who_does_not_listen_is_killed_at_the_deadline(start, log_file):
 async def test_a_frozen_one_is_woken_to_end(start, log_file):
     server = start(FAMILY)
     await eventually(lambda: "ready" in tail(log_file))
-    server.signal_group(signal.SIGSTOP)
+    server.freeze()
     server.end(timeout_s=60)
     assert server.exit_code == 0
+
+
+async def test_what_is_frozen_stands_still_at_once_and_may_be_frozen_again(start, log_file):
+    server = start(FAMILY)
+    await eventually(lambda: "ready" in tail(log_file))
+    for _ in range(20):
+        server.freeze()
+        assert {state_of(thread) for thread in Path(f"/proc/{server.pid}/task").iterdir()} == {"T"}
+        server.signal_group(signal.SIGCONT)
+
+
+def test_freezing_what_has_ended_changes_nothing(start):
+    server = start("exit 3")
+    server.end(timeout_s=5)
+    server.freeze()
+    assert server.exit_code == 3
+
+
+def state_of(thread: Path) -> str:
+    return (thread / "stat").read_text().rpartition(")")[2].split()[0]
 
 
 def test_ending_twice_is_ending_once(start):
