@@ -21,8 +21,11 @@ DEADLINE_S = 200.0
 HELD = "[[simulator:role=coder;hang=headers]]"
 """In a task of the workflow ``code``: after its plan it goes no further, however long one takes."""
 
-HELD_AT_FIRST = "[[simulator:role=coder;hang=headers;times=1]]"
-"""The same until that call is lost; the simulator has to outlive it."""
+HELD_AT_FIRST = "[[simulator:role=documenter;hang=headers;times=1]]"
+"""Its last step goes no further until its first call is lost; the simulator has to outlive it.
+
+Not the coder: that one is asked twice, with other words, and ``times`` is of the same words.
+"""
 
 
 class Machine:
@@ -94,8 +97,21 @@ class Machine:
         """The ids of the calls that reached the simulator, in order."""
         return [line["call_id"] for line in self.journal() if line["outcome"] == "started"]
 
+    def answered(self):
+        """The ids of the calls that were answered in full, in order."""
+        return [line["call_id"] for line in self.journal() if line["outcome"] == "completed"]
+
     async def nothing_left(self):
         await eventually(lambda: not self.pids(), timeout_s=60, what="the end of every process")
+
+
+async def until_held(machine, process):
+    """Read JSON lines of a process until its call is held; returns what was read."""
+    found = []
+    while not found or found[-1]["data"].get("step") != "documenter":
+        found += until(process, "step.scheduled")
+    await eventually(lambda: machine.started()[-1] not in machine.answered(), what="its call")
+    return found
 
 
 def until(process, kind):

@@ -14,8 +14,8 @@ from clients.cli.tests.integration.conftest import (
     rest_of,
     transcript_of,
     until,
+    until_held,
 )
-from facilitair_testing.eventually import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -137,8 +137,7 @@ async def test_a_killed_command_takes_its_solo_and_simulator_along(machine):
 
 async def test_a_killed_solo_is_replaced_and_the_viewer_sees_everything_once(machine):
     process = machine.start("run", "--json", f"{TASK} {HELD_AT_FIRST}")
-    lines = until(process, "attempt.completed")
-    await eventually(lambda: len(machine.started()) == 2, what="the coder's call")
+    lines = await until_held(machine, process)
     os.kill(machine.announced("solo")["pid"], signal.SIGKILL)
     out, err = rest_of(process)
     assert process.returncode == 0, err

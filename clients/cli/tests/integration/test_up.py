@@ -13,6 +13,7 @@ from clients.cli.tests.integration.conftest import (
     rest_of,
     transcript_of,
     until,
+    until_held,
 )
 from facilitair_testing.eventually import eventually
 
@@ -133,10 +134,9 @@ async def test_a_killed_solo_goes_on_after_the_next_start(machine):
     """The simulator survives and is adopted; what was paid and answered is not asked again."""
     up(machine)
     process = machine.start("run", "--json", f"Write a function that adds numbers {HELD_AT_FIRST}")
-    lines = until(process, "attempt.completed")
-    await eventually(lambda: len(machine.started()) == 2, what="the coder's call")
+    lines = await until_held(machine, process)
     ident = lines[0]["data"]["id"]
-    answered = {e["call_id"] for e in machine.journal() if e["outcome"] == "completed"}
+    answered = set(machine.answered())
     simulator = machine.announced("simulator")["pid"]
     process.kill()
     rest_of(process)
