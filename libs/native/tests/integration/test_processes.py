@@ -95,9 +95,9 @@ async def test_what_is_frozen_stands_still_at_once_and_may_be_frozen_again(start
         server.signal_group(signal.SIGCONT)
 
 
-def test_freezing_what_has_ended_changes_nothing(start):
+async def test_freezing_what_has_ended_changes_nothing(start):
     server = start("exit 3")
-    server.end(timeout_s=5)
+    await eventually(lambda: server.exit_code is not None)
     server.freeze()
     assert server.exit_code == 3
 
@@ -106,8 +106,9 @@ def state_of(thread: Path) -> str:
     return (thread / "stat").read_text().rpartition(")")[2].split()[0]
 
 
-def test_ending_twice_is_ending_once(start):
+async def test_ending_twice_is_ending_once(start):
     server = start("exit 3")
+    await eventually(lambda: server.exit_code is not None)
     server.end(timeout_s=5)
     server.end(timeout_s=5)
     server.kill()
