@@ -194,7 +194,7 @@ async def test_r8_a_late_stale_snapshot_is_repaired_by_the_scan(
         now = snapshots(await desk.records(COLLABORATION_STATE), key)
         return len(now) > len(found) + 1 and now[-1].value == best.value
 
-    await eventually(repaired, timeout_s=60, what="the winner appended again")
+    await eventually(repaired, timeout_s=150, what="the winner appended again")
     await fleet.back(await fleet.kill("orchestrator-0", "orchestrator-1"))
     async with Facilitair(fleet.url) as client:
         assert await client.get(ident) == told
